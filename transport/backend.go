@@ -1,0 +1,89 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+)
+
+// A Backend is what sessions talk to. Open is called once for each stream.
+// The context carries the values of the HTTP request that opened the stream
+// and ends with the session, not with that request. Open may send on the
+// stream; an error refuses the stream, as a *Termination with its own
+// condition, else with BackendError.
+type Backend interface {
+	Open(ctx context.Context, st *Stream) (Receiver, error)
+}
+
+// A Receiver takes what a client sends on one stream. Calls to it never
+// overlap, and no lock of the session is held while they run.
+type Receiver interface {
+	// Receive takes one frame, in order; p is never to be modified. While it
+	// blocks, the client's window fills and closes. An error ends the stream.
+	Receive(p []byte) error
+	// Close is called exactly once, last, when the stream or its session is
+	// over; err is a *Termination and says why.
+	Close(err error)
+}
+
+// A BackendFunc is a Backend made of its Open function.
+type BackendFunc func(ctx context.Context, st *Stream) (Receiver, error)
+
+// Open calls f.
+func (f BackendFunc) Open(ctx context.Context, st *Stream) (Receiver, error) { return f(ctx, st) }
+
+// A Mux chooses the backend by the stream's target; "" is the default. An
+// unknown target is refused with HostUnknown.
+type Mux map[string]Backend
+
+// Open implements Backend.
+func (m Mux) Open(ctx context.Context, st *Stream) (Receiver, error) {
+	b, ok := m[st.Target()]
+	if !ok {
+		b, ok = m[""]
+	}
+	if !ok {
+		return nil, &Termination{Condition: HostUnknown, Text: fmt.Sprintf("nothing here is called %q", st.Target())}
+	}
+	return b.Open(ctx, st)
+}
+
+// Serve makes a Backend of a function that handles one stream from start to
+// end, as net.Conn handlers do: frames of the client come from in, which is
+// closed after the last; st.Send answers. When f returns, the stream ends:
+// normally, or with the error. The context is done when the stream is over.
+//
+// It is the blocking style: each stream costs a goroutine. A Receiver does
+// not.
+func Serve(f func(ctx context.Context, st *Stream, in <-chan []byte) error) Backend {
+	return BackendFunc(func(ctx context.Context, st *Stream) (Receiver, error) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		s := &served{ctx: ctx, cancel: cancel, in: make(chan []byte)}
+		go func() {
+			defer cancel(nil)
+			defer st.session.recoverBackend()
+			st.Close(terminationOf(f(ctx, st, s.in)))
+		}()
+		return s, nil
+	})
+}
+
+// served hands frames to the goroutine of Serve.
+type served struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	in     chan []byte
+}
+
+func (s *served) Receive(p []byte) error {
+	select {
+	case s.in <- p:
+		return nil
+	case <-s.ctx.Done():
+		return nil // over: Close follows
+	}
+}
+
+func (s *served) Close(err error) {
+	close(s.in)
+	s.cancel(err)
+}

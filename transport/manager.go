@@ -1,0 +1,147 @@
+package transport
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"sync"
+)
+
+// A Manager keeps the sessions of a server: XEP-0124's connection manager.
+// All methods may be called from many goroutines at once.
+type Manager struct {
+	opts    Options
+	streams sync.WaitGroup // open streams, of all sessions
+
+	mu       sync.RWMutex
+	sessions map[string]*Session // live, and remembered
+	past     []*Session          // over, oldest first; some forgotten already
+	live     int
+	closed   *Termination
+}
+
+// NewManager returns a manager without sessions. Nil options are the
+// defaults.
+func NewManager(opts *Options) *Manager {
+	return &Manager{opts: opts.withDefaults(), sessions: make(map[string]*Session)}
+}
+
+// Create makes a session with the parameters, within the manager's limits. It
+// has no stream yet. Errors: ErrTooManySessions; the *Termination of a manager
+// that was shut down.
+func (m *Manager) Create(ctx context.Context, p Params) (*Session, error) {
+	s := &Session{id: m.opts.NewID(), manager: m}
+	var fx effects
+	now := s.lock()
+	s.machine = newMachine(p.clamp(&m.opts.Limits), now)
+	if err := m.add(s); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	s.unlock(now, &fx)
+	m.opts.Logger.InfoContext(ctx, "session started", "session", s.logID(), "protocol", p.Protocol)
+	if f := m.opts.Trace.SessionStarted; f != nil {
+		f(s)
+	}
+	return s, nil
+}
+
+func (m *Manager) add(s *Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.closed != nil:
+		return m.closed
+	case m.live >= m.opts.MaxSessions:
+		return ErrTooManySessions
+	}
+	m.live++
+	m.sessions[s.id] = s
+	return nil
+}
+
+// Lookup returns the session with this id, live or lately ended. Adapters
+// serve only sessions of their own Params.Protocol. Error: ErrNoSession.
+func (m *Manager) Lookup(ctx context.Context, id string) (*Session, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if s, ok := m.sessions[id]; ok {
+		return s, nil
+	}
+	return nil, ErrNoSession
+}
+
+// Stats returns the numbers of this moment.
+func (m *Manager) Stats() Stats {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return Stats{Sessions: m.live, Ended: len(m.sessions) - m.live}
+}
+
+// Shutdown refuses new sessions, ends all live ones with the condition
+// Shutdown, and waits until their backends have closed every stream or the
+// context is done. Late requests still learn why.
+func (m *Manager) Shutdown(ctx context.Context) error {
+	t := &Termination{Condition: Shutdown, Text: "the server is going down"}
+	for _, s := range m.close(t) {
+		s.Terminate(t)
+	}
+	closed := make(chan struct{})
+	go func() {
+		m.streams.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (m *Manager) close(t *Termination) []*Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed == nil {
+		m.closed = t
+	}
+	all := make([]*Session, 0, len(m.sessions))
+	for _, s := range m.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// ended is called once for each session, when it is over.
+func (m *Manager) ended(s *Session) {
+	t := s.machine.end // set, and never changed again
+	m.opts.Logger.Info("session ended", "session", s.logID(), "condition", string(t.Condition), "text", t.Text, "error", t.Err)
+	if f := m.opts.Trace.SessionEnded; f != nil {
+		f(s, t)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.live--
+	m.past = append(m.past, s)
+	for len(m.past) > max(0, m.opts.MaxEnded) {
+		delete(m.sessions, m.past[0].id)
+		m.past[0], m.past = nil, m.past[1:]
+	}
+}
+
+// forget is called when late requests to a session need no answer any more.
+func (m *Manager) forget(s *Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sessions, s.id)
+	for len(m.past) > 0 && m.sessions[m.past[0].id] == nil {
+		m.past[0], m.past = nil, m.past[1:]
+	}
+}
+
+// logID names a session in logs. The id itself may be all that a thief needs
+// to take part in the session, so it is never logged.
+func (s *Session) logID() string {
+	sum := sha256.Sum256([]byte(s.id))
+	return hex.EncodeToString(sum[:6])
+}

@@ -1,0 +1,319 @@
+package transport
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A Session is an ordered, reliable, two-way association with one client
+// that outlives connections. Carriers call it with what arrives and for what
+// is owed; backends reach it through its streams. All methods may be called
+// from many goroutines at once.
+//
+// It is a thin shell around the machine: one mutex, one timer, and no
+// goroutine while nothing happens. Every entry has the same form: lock, ask
+// the machine, unlock, and only then carry out what the machine decided.
+type Session struct {
+	id      string
+	manager *Manager
+
+	mu      sync.Mutex
+	machine machine
+	streams []*Stream       // open, or not closed by their receiver yet
+	waiters []chan struct{} // for room in either queue
+	timer   *time.Timer
+	armed   time.Time     // when the timer fires; zero: it does not
+	over    bool          // the end was carried out
+	forget  time.Time     // when late requests are no longer answered
+	done    chan struct{} // made when first asked for
+}
+
+// ID returns the session's id: BOSH's sid.
+func (s *Session) ID() string { return s.id }
+
+// Params returns what was agreed on when the session was created.
+func (s *Session) Params() Params { return s.machine.params } // never changes
+
+// ---- the one door
+
+func (s *Session) lock() (now time.Time) {
+	s.mu.Lock()
+	return time.Now()
+}
+
+// unlock carries out the effects: frames to the streams' queues and the timer
+// under the lock, then replies and news without it.
+func (s *Session) unlock(now time.Time, fx *effects) {
+	for i := range fx.accepted {
+		s.deliver(now, fx.accepted[i], fx)
+	}
+	ended := s.machine.end != nil && !s.over
+	if ended {
+		s.finish(now)
+	}
+	s.arm(now)
+	s.wake()
+	s.mu.Unlock()
+
+	trace := s.manager.opts.Trace
+	trace.accepted(s, fx.accepted)
+	for _, r := range fx.replies {
+		r.to(r.response)
+		trace.answered(s, r.response)
+	}
+	if ended {
+		s.manager.ended(s)
+	}
+}
+
+// finish starts what follows the end, under the lock.
+func (s *Session) finish(now time.Time) {
+	s.over = true
+	p := &s.machine.params
+	s.forget = now.Add(p.Wait + p.Inactivity)
+	for _, st := range s.streams {
+		st.closing(s.machine.end)
+	}
+	if s.done != nil {
+		close(s.done)
+	}
+}
+
+// arm sets the one timer to the earliest deadline. A timer that fires too
+// early does no harm, so a deadline that moves later costs nothing.
+func (s *Session) arm(now time.Time) {
+	at, ok := s.machine.deadline()
+	if s.over && (!ok || s.forget.Before(at)) {
+		at, ok = s.forget, true
+	}
+	if !ok || !s.armed.IsZero() && !at.Before(s.armed) {
+		return
+	}
+	s.armed = at
+	if d := at.Sub(now); s.timer == nil {
+		s.timer = time.AfterFunc(d, s.tick)
+	} else {
+		s.timer.Reset(d)
+	}
+}
+
+func (s *Session) tick() {
+	var fx effects
+	now := s.lock()
+	if s.over && !now.Before(s.forget) {
+		s.mu.Unlock()
+		s.manager.forget(s)
+		return
+	}
+	s.armed = time.Time{}
+	s.machine.advance(now, &fx)
+	s.unlock(now, &fx)
+}
+
+// ---- waiting for room, in either queue
+
+// wake lets everybody who waits look again. Only blocked callers pay for it.
+func (s *Session) wake() {
+	if len(s.waiters) == 0 || s.machine.end == nil && s.machine.out.full() && s.machine.in.full() {
+		return
+	}
+	for _, c := range s.waiters {
+		close(c)
+	}
+	s.waiters = nil
+}
+
+// await is called with the lock held, and returns without it once there may
+// be room or the context is done.
+func (s *Session) await(ctx context.Context) error {
+	c := make(chan struct{})
+	s.waiters = append(s.waiters, c)
+	s.mu.Unlock()
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ---- numbered requests that are answered
+
+// ExchangeFunc takes a numbered request; f is called once with its response,
+// unless stop returns true first: then the connection is taken off the
+// request, whose place a copy of it may claim. f may be called before
+// ExchangeFunc returns, never blocks, and is called without locks.
+//
+// A copy of an earlier request gets the same response again, or takes the
+// place of the one that still waits, which is then told Replaced.
+//
+// Errors: ErrWindow and ErrGone, which leave the session as it was, and the
+// *Termination of a session that is over and whose client was told.
+func (s *Session) ExchangeFunc(r Request, f func(Response)) (stop func() bool, err error) {
+	var fx effects
+	now := s.lock()
+	id, err := s.machine.exchange(now, r, f, &fx)
+	s.unlock(now, &fx)
+	return s.stopper(id), err
+}
+
+// Exchange is ExchangeFunc for a goroutine that can wait. If the context is
+// done first, its error is returned and nothing was spent on the request.
+func (s *Session) Exchange(ctx context.Context, r Request) (Response, error) {
+	return await(ctx, func(f func(Response)) (func() bool, error) { return s.ExchangeFunc(r, f) })
+}
+
+// ---- pulls
+
+// Attach makes n the newest attach number of the session's connections, for a
+// carrier that will pull more than once under it. ErrReplaced: the number is
+// not above all before; this connection is late, or a copy.
+func (s *Session) Attach(n uint64) error {
+	var fx effects
+	now := s.lock()
+	err := s.machine.takeOver(n, &fx)
+	s.unlock(now, &fx)
+	return err
+}
+
+// PullFunc asks for the frames after a cursor; f is called once with the
+// response, unless stop returns true first. f may be called before PullFunc
+// returns, must not block, and is called without locks.
+//
+// Errors: ErrGone for a cursor below what was released, ErrAhead for one above
+// what was sent; both leave the session as it was. The end of the session is
+// no error: it is in the response.
+func (s *Session) PullFunc(p Pull, f func(Response)) (stop func() bool, err error) {
+	var fx effects
+	now := s.lock()
+	p.Wait = min(p.Wait, s.machine.params.Wait)
+	id, err := s.machine.pull(now, p, f, &fx)
+	s.unlock(now, &fx)
+	return s.stopper(id), err
+}
+
+// Pull is PullFunc for a goroutine that can wait.
+func (s *Session) Pull(ctx context.Context, p Pull) (Response, error) {
+	return await(ctx, func(f func(Response)) (func() bool, error) { return s.PullFunc(p, f) })
+}
+
+func (s *Session) stopper(id uint64) func() bool {
+	return func() bool {
+		if id == 0 {
+			return false
+		}
+		var fx effects
+		now := s.lock()
+		open := s.machine.cancel(now, id, &fx)
+		s.unlock(now, &fx)
+		return open
+	}
+}
+
+// await turns a call with a function into one that blocks.
+func await(ctx context.Context, call func(func(Response)) (func() bool, error)) (Response, error) {
+	answered := make(chan Response, 1)
+	stop, err := call(func(r Response) { answered <- r })
+	if err != nil {
+		return Response{}, err
+	}
+	select {
+	case r := <-answered:
+		return r, nil
+	case <-ctx.Done():
+		if stop() {
+			return Response{}, context.Cause(ctx)
+		}
+		return <-answered, nil
+	}
+}
+
+// Ack releases the frames up to n; an older acknowledgement changes nothing.
+// ErrAhead: the frame was never sent.
+func (s *Session) Ack(n uint64) error {
+	var fx effects
+	now := s.lock()
+	err := s.machine.ack(now, n)
+	s.unlock(now, &fx)
+	return err
+}
+
+// ---- pushes
+
+// Push takes messages of the client, numbered one by one from first; zero
+// stands for the next number, on carriers that keep order themselves. It
+// returns the highest number accepted without a gap. While backends are
+// behind by the whole byte budget it waits, which holds back a carrier that
+// pushes before it reads on.
+//
+// Errors: ErrWindow; the context's; the *Termination of a session that is
+// over. Messages before the one refused are accepted.
+func (s *Session) Push(ctx context.Context, first uint64, frames []Frame) (ack uint64, err error) {
+	for {
+		var fx effects
+		now := s.lock()
+		n, err := s.machine.push(now, first, frames, &fx)
+		ack = s.machine.in.accepted()
+		if err != ErrFull {
+			s.unlock(now, &fx)
+			return ack, err
+		}
+		if first != 0 {
+			first += uint64(n)
+		}
+		frames = frames[n:]
+		s.unlock(now, &fx)
+		if err := s.awaitInbox(ctx); err != nil {
+			return ack, err
+		}
+	}
+}
+
+func (s *Session) awaitInbox(ctx context.Context) error {
+	s.mu.Lock()
+	if s.machine.end != nil || !s.machine.in.full() {
+		s.mu.Unlock()
+		return nil
+	}
+	return s.await(ctx)
+}
+
+// ---- the end
+
+// Terminate ends the session: open requests are answered, streams closed. Nil
+// stands for a normal end by the server. Only the first call has an effect;
+// it reports whether it was this one.
+func (s *Session) Terminate(t *Termination) bool {
+	if t == nil {
+		t = &Termination{Condition: Normal}
+	}
+	var fx effects
+	now := s.lock()
+	first := s.machine.terminate(now, t, &fx)
+	s.unlock(now, &fx)
+	return first
+}
+
+// Done returns a channel that is closed when the session ends.
+func (s *Session) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.over {
+			close(s.done)
+		}
+	}
+	return s.done
+}
+
+// Err returns nil while the session lives, then its *Termination.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.machine.end == nil {
+		return nil
+	}
+	return s.machine.end
+}
