@@ -1,0 +1,40 @@
+# How to build and test: see CONTRIBUTING.md.
+
+FUZZTIME ?= 5s
+export FUZZTIME
+
+.NOTPARALLEL:
+.PHONY: test setup fmt-check lint race unit fuzz browser types
+
+# Everything below; fails when any of it fails.
+test:
+	@scripts/test
+
+# Installs what the tests need.
+setup:
+	@scripts/setup
+
+fmt-check:
+	@scripts/fmt-check
+
+lint: fmt-check
+	go vet ./...
+	go tool staticcheck ./...
+	go mod tidy -diff
+
+unit:
+	@scripts/go-test.mjs -count=1 ./...
+
+race:
+	@scripts/go-test.mjs -count=1 -race ./...
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@scripts/fuzz
+
+# The client in a real Chromium.
+browser:
+	@scripts/browser
+
+types:
+	@scripts/types
