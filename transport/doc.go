@@ -2,17 +2,17 @@
 // between one client and one or more backends, which outlives any single HTTP
 // request or socket. It knows no wire format.
 //
-//	 client ══ HTTP, WebSocket ══▶ carrier (an http.Handler: bosh, websocket, longpoll, sse)
-//	                                 │ Exchange, Push, Ack    ▲ Response
-//	                                 ▼                        │ to Exchange, Pull
-//	                          ┌─ Session ─────────────────────┴─┐
-//	                          │ inbox: request numbers, window  │  one mutex, one timer,
-//	                          │ slots: requests not answered    │  no goroutine while idle
-//	                          │ outbox: frame numbers, replay   │
-//	                          └─────┬───────────────────▲───────┘
-//	                                │ Receiver.Receive  │ Stream.Send
-//	                                ▼                   │
-//	                          Backend (a bus, an XMPP relay, yours)
+//	client ══ HTTP, WebSocket ══▶ carrier (an http.Handler: bosh, websocket, longpoll, sse)
+//	                                │ Exchange, Push, Ack    ▲ Response
+//	                                ▼                        │ to Exchange, Pull
+//	                         ┌─ Session ─────────────────────┴─┐
+//	                         │ inbox: request numbers, window  │  one mutex, one timer,
+//	                         │ slots: requests not answered    │  no goroutine while idle
+//	                         │ outbox: frame numbers, replay   │
+//	                         └─────┬───────────────────▲───────┘
+//	                               │ Receiver.Receive  │ Stream.Send
+//	                               ▼                   │
+//	                         Backend (a bus, an XMPP relay, yours)
 //
 // # Two numbered lines
 //

@@ -265,7 +265,7 @@ func (m *machine) displace(fx *effects) {
 
 // pull asks for the frames after a cursor.
 func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (id uint64, err error) {
-	if p.Attach != 0 && p.Attach < m.attach {
+	if p.Attach < m.attach && (p.Attach != 0 || p.Again) {
 		fx.reply(to, Response{First: p.After + 1, Ack: m.in.accepted(), Replaced: true})
 		return 0, nil
 	}

@@ -1,0 +1,59 @@
+// Package reqbody reads request bodies within a size and a time.
+package reqbody
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+var (
+	// ErrTooBig means that the body is larger than the limit.
+	ErrTooBig = errors.New("body too large")
+	// ErrSlow means that the body did not arrive in time.
+	ErrSlow = errors.New("body took too long")
+)
+
+// Read reads the whole body of at most max bytes, within the time-out. The
+// connection's read deadline is cleared afterwards: a request may be held for
+// longer than its body may take.
+//
+// Errors: ErrTooBig, ErrSlow, and those of a connection that broke.
+func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration) ([]byte, error) {
+	if r.ContentLength > int64(max) {
+		return nil, tooBig(max)
+	}
+	rc := http.NewResponseController(w)
+	if r.ContentLength != 0 {
+		// Writers that know no deadlines, as in tests, are read without.
+		_ = rc.SetReadDeadline(time.Now().Add(timeout))
+		defer rc.SetReadDeadline(time.Time{})
+	}
+	body, err := readAll(http.MaxBytesReader(w, r.Body, int64(max)), r.ContentLength)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, tooBig(max)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fmt.Errorf("%w: more than %v", ErrSlow, timeout)
+	}
+	return body, err
+}
+
+func tooBig(max int) error { return fmt.Errorf("%w: more than %d bytes", ErrTooBig, max) }
+
+// trusted is up to which length a client's word is taken for an allocation:
+// more is allocated as it arrives, else a header line would cost us a buffer.
+const trusted = 8 << 10
+
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > trusted {
+		return io.ReadAll(r)
+	}
+	body := make([]byte, length)
+	_, err := io.ReadFull(r, body)
+	return body, err
+}

@@ -1,0 +1,146 @@
+package push
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"time"
+
+	"github.com/mochibosh/mochibosh/internal/origin"
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// Protocol is the name of the protocol, also as a WebSocket subprotocol.
+const Protocol = "push.v1"
+
+// An Endpoint is the part of push.v1 that is the same on every carrier. Its
+// methods may be called from many goroutines at once.
+type Endpoint struct {
+	manager *transport.Manager
+	opts    Options
+	origins origin.Policy
+}
+
+// NewEndpoint returns an endpoint for the manager's sessions. Nil options are
+// the defaults.
+func NewEndpoint(m *transport.Manager, opts *Options) *Endpoint {
+	o := opts.withDefaults()
+	return &Endpoint{manager: m, opts: o, origins: origin.NewPolicy(o.Origins)}
+}
+
+// Options returns the options with all defaults filled in.
+func (e *Endpoint) Options() *Options { return &e.opts }
+
+// Create makes the session that the object asks for, opens its stream and
+// takes its messages. The answer is the object for the client.
+func (e *Endpoint) Create(ctx context.Context, o *Object) (s *transport.Session, answer []byte, err error) {
+	if o.First > 1 {
+		return nil, nil, badRequest("the first message of a session has number 1")
+	}
+	if o.Ack != 0 {
+		return nil, nil, badRequest("ack without a session")
+	}
+	p := transport.Params{
+		Protocol:   Protocol,
+		Secret:     rand.Text(),
+		Wait:       e.opts.Wait,
+		Inactivity: e.opts.Inactivity,
+		Requests:   e.opts.Window,
+	}
+	if o.Wait != nil {
+		p.Wait = min(p.Wait, time.Duration(*o.Wait)*time.Second)
+	}
+	if s, err = e.manager.Create(ctx, p); err != nil {
+		return nil, nil, e.refuse(err)
+	}
+	if _, err = s.Open(ctx, "", o.To); err != nil {
+		s.Terminate(&transport.Termination{Condition: transport.Internal, Text: "no backend", Err: err})
+		return nil, nil, e.refuse(err)
+	}
+	ack, err := s.Push(ctx, 1, o.frames())
+	if err != nil && s.Err() == nil {
+		s.Terminate(&transport.Termination{Condition: transport.BadRequest, Err: err})
+		return nil, nil, e.refuse(err)
+	}
+	return s, appendCreated(nil, s, &e.opts, ack), nil
+}
+
+// Known returns the session with this id; nothing is proven by it.
+func (e *Endpoint) Known(ctx context.Context, session string) (*transport.Session, error) {
+	s, err := e.manager.Lookup(ctx, session)
+	if err == nil && s.Params().Protocol != Protocol {
+		err = transport.ErrNoSession
+	}
+	if err != nil {
+		return nil, e.refuse(err)
+	}
+	return s, nil
+}
+
+// Find returns the session that the client names, if it has the key.
+func (e *Endpoint) Find(ctx context.Context, session, key string) (*transport.Session, error) {
+	s, err := e.Known(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare([]byte(key), []byte(s.Params().Secret)) != 1 {
+		return nil, e.refuse(&Error{Code: Forbidden, Message: "wrong key"})
+	}
+	return s, nil
+}
+
+// Take lets everything in the object take effect that is no poll: messages,
+// the acknowledgement, the end. It returns what is accepted. On an ordered
+// carrier, messages need no number. The end of the session is no error here:
+// whoever asks next is told.
+func (e *Endpoint) Take(ctx context.Context, s *transport.Session, o *Object, ordered bool) (ack uint64, err error) {
+	if len(o.Messages) > 0 && o.First == 0 && !ordered {
+		return 0, e.refuse(badRequest("messages without first"))
+	}
+	ack, err = s.Push(ctx, o.First, o.frames())
+	var over *transport.Termination
+	if err != nil && !errors.As(err, &over) {
+		return ack, e.refuseAt(err, ack)
+	}
+	if o.Attach == 0 || ordered {
+		if err := s.Ack(o.Ack); err != nil {
+			return ack, e.refuse(err)
+		}
+	}
+	if o.End {
+		s.Terminate(&transport.Termination{Condition: transport.Normal, ByClient: true})
+	}
+	return ack, nil
+}
+
+// Pull asks for the messages of the server, with errors in push.v1's terms.
+func (e *Endpoint) Pull(ctx context.Context, s *transport.Session, p transport.Pull) (transport.Response, error) {
+	r, err := s.Pull(ctx, p)
+	if err != nil && ctx.Err() == nil {
+		err = e.refuse(err)
+	}
+	return r, err
+}
+
+// Attach makes n the newest connection of the session, with errors in
+// push.v1's terms.
+func (e *Endpoint) Attach(s *transport.Session, n uint64) error {
+	if n == 0 {
+		return e.refuse(badRequest("attach is missing"))
+	}
+	if err := s.Attach(n); err != nil {
+		return e.refuse(err)
+	}
+	return nil
+}
+
+// refuse translates an error for the client, and logs it once.
+func (e *Endpoint) refuse(err error) error { return e.refuseAt(err, 0) }
+
+func (e *Endpoint) refuseAt(err error, ack uint64) error {
+	refusal := errorOf(err)
+	refusal.Ack = ack
+	e.opts.Logger.Info("push.v1 request refused", "code", string(refusal.Code), "message", refusal.Message)
+	return refusal
+}

@@ -1,0 +1,119 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/mochibosh/mochibosh/internal/reqbody"
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// Code is a code of section 6.
+type Code string
+
+const (
+	BadRequest       Code = "bad-request"
+	Forbidden        Code = "forbidden"
+	NotFound         Code = "not-found"
+	MethodNotAllowed Code = "method-not-allowed"
+	Slow             Code = "slow"
+	Window           Code = "window"
+	Ahead            Code = "ahead"
+	Replaced         Code = "replaced"
+	Gone             Code = "gone"
+	TooBig           Code = "too-big"
+	Unavailable      Code = "unavailable"
+	Internal         Code = "internal"
+)
+
+var statuses = map[Code]int{
+	BadRequest:       http.StatusBadRequest,
+	Forbidden:        http.StatusForbidden,
+	NotFound:         http.StatusNotFound,
+	MethodNotAllowed: http.StatusMethodNotAllowed,
+	Slow:             http.StatusRequestTimeout,
+	Window:           http.StatusConflict,
+	Ahead:            http.StatusConflict,
+	Replaced:         http.StatusConflict,
+	Gone:             http.StatusGone,
+	TooBig:           http.StatusRequestEntityTooLarge,
+	Unavailable:      http.StatusServiceUnavailable,
+	Internal:         http.StatusInternalServerError,
+}
+
+// Error is a refusal in push.v1's own terms.
+type Error struct {
+	Code    Code
+	Message string
+	Ack     uint64 // with Window: what was accepted
+}
+
+// Error implements error.
+func (e *Error) Error() string { return "push: " + string(e.Code) + ": " + e.Message }
+
+// Status returns the HTTP status that goes with the code.
+func (e *Error) Status() int { return statuses[e.Code] }
+
+// Append appends the object that tells the client.
+func (e *Error) Append(dst []byte) []byte {
+	w := writer{dst: append(dst, '{')}
+	if e.Code == Window {
+		w.number("ack", e.Ack)
+	}
+	w.name("error")
+	in := writer{dst: append(w.dst, '{')}
+	in.string("code", string(e.Code))
+	in.string("message", e.Message)
+	return append(in.dst, '}', '}')
+}
+
+func badRequest(message string) *Error { return &Error{Code: BadRequest, Message: message} }
+
+// errorOf translates what the session core and the body reader say.
+func errorOf(err error) *Error {
+	var own *Error
+	var end *transport.Termination
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.Is(err, transport.ErrNoSession):
+		return &Error{Code: Gone, Message: "no such session"}
+	case errors.Is(err, transport.ErrGone):
+		return &Error{Code: Gone, Message: "messages after this acknowledgement were released"}
+	case errors.Is(err, transport.ErrAhead):
+		return &Error{Code: Ahead, Message: "acknowledged what was never sent"}
+	case errors.Is(err, transport.ErrWindow):
+		return &Error{Code: Window, Message: "message number above the window"}
+	case errors.Is(err, transport.ErrReplaced):
+		return &Error{Code: Replaced, Message: "attach is not above all before"}
+	case errors.Is(err, transport.ErrTooManySessions):
+		return &Error{Code: Unavailable, Message: "too many sessions"}
+	case errors.Is(err, reqbody.ErrTooBig):
+		return &Error{Code: TooBig, Message: err.Error()}
+	case errors.Is(err, reqbody.ErrSlow):
+		return &Error{Code: Slow, Message: err.Error()}
+	case errors.As(err, &end):
+		return errorOfEnd(end)
+	case errors.Is(err, context.Canceled):
+		return &Error{Code: Internal, Message: "cancelled"}
+	}
+	return &Error{Code: Internal, Message: "the server failed"}
+}
+
+// errorOfEnd translates why a session could not begin.
+func errorOfEnd(t *transport.Termination) *Error {
+	e := &Error{Code: Internal, Message: t.Text}
+	switch t.Condition {
+	case transport.HostUnknown:
+		e.Code = NotFound
+	case transport.Policy:
+		e.Code = Forbidden
+	case transport.Shutdown, transport.Unreachable:
+		e.Code = Unavailable
+	}
+	if e.Message == "" {
+		e.Message = string(t.Condition)
+	}
+	return e
+}

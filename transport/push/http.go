@@ -1,0 +1,84 @@
+package push
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/mochibosh/mochibosh/internal/reqbody"
+)
+
+// Admit checks the method and the page's origin, sets the headers that every
+// answer has, and answers preflight requests. It reports whether to go on.
+func (e *Endpoint) Admit(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	allow := "OPTIONS"
+	known := false
+	for _, m := range methods {
+		allow = m + ", " + allow
+		known = known || m == r.Method
+	}
+	if r.Method == http.MethodOptions {
+		e.origins.Preflight(w, r, allow)
+		return false
+	}
+	h := w.Header()
+	e.origins.SetHeaders(h, r)
+	h["Cache-Control"] = noStore
+	if !known {
+		h.Set("Allow", allow)
+		e.Refuse(w, e.refuse(&Error{Code: MethodNotAllowed, Message: r.Method + " is not for this address"}))
+		return false
+	}
+	if !e.origins.Allows(r) {
+		e.Refuse(w, e.refuse(&Error{Code: Forbidden, Message: "pages of this origin may not connect"}))
+		return false
+	}
+	return true
+}
+
+// Shared values: a header line costs no allocation then.
+var (
+	noStore     = []string{"no-store"}
+	contentJSON = []string{"application/json"}
+	nosniff     = []string{"nosniff"}
+)
+
+// Read reads the object in a request's body.
+func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) (*Object, error) {
+	body, err := reqbody.Read(w, r, e.opts.MaxBody, e.opts.BodyTimeout)
+	if err != nil {
+		if errors.Is(err, reqbody.ErrSlow) || errors.Is(err, reqbody.ErrTooBig) {
+			w.Header().Set("Connection", "close") // the rest of the body is not read
+			return nil, e.refuse(err)
+		}
+		return nil, e.refuse(badRequest("the body did not arrive"))
+	}
+	o, err := Parse(body)
+	if err != nil {
+		return nil, e.refuse(err)
+	}
+	return o, nil
+}
+
+// Write answers with an object.
+func (e *Endpoint) Write(w http.ResponseWriter, status int, object []byte) {
+	h := w.Header()
+	h["Content-Type"] = contentJSON
+	h["X-Content-Type-Options"] = nosniff
+	h["Content-Length"] = []string{strconv.Itoa(len(object))}
+	// The server's own write time-out counts from the request, which may
+	// have been held since; writers without deadlines do without.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(e.opts.WriteTimeout))
+	w.WriteHeader(status)
+	_, _ = w.Write(object) // a client that is gone asks again
+}
+
+// Refuse answers with an error.
+func (e *Endpoint) Refuse(w http.ResponseWriter, err error) {
+	refusal := errorOf(err)
+	if refusal.Code == Unavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	e.Write(w, refusal.Status(), refusal.Append(nil))
+}

@@ -1,0 +1,77 @@
+package push
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options configure the carriers of push.v1. All carriers of a server are
+// given the same.
+type Options struct {
+	// Wait is the longest hold of a poll. Proxies cut silent requests, often
+	// after 30 or 60 seconds. Zero: 25 s.
+	Wait time.Duration
+	// Ping is how often an idle stream or socket is written to. Zero: 25 s.
+	Ping time.Duration
+	// Inactivity is how long a session lives without poll, stream or socket.
+	// Zero: 60 s.
+	Inactivity time.Duration
+	// Window is how many messages of a client may be unacknowledged. Zero:
+	// 256. The manager's Limits.Requests is the upper bound.
+	Window int
+	// MaxBody bounds the bytes of one object of the client. Zero: 256 KiB.
+	MaxBody int
+	// BodyTimeout bounds how long a body, or the first object on a socket,
+	// may take to arrive. Zero: 10 s.
+	BodyTimeout time.Duration
+	// WriteTimeout bounds how long one write to the client may take. Zero:
+	// 10 s.
+	WriteTimeout time.Duration
+	// Origins are the origins of pages that may connect, besides the server's
+	// own, such as "https://chat.example"; "*" allows any page.
+	Origins []string
+	// Logger takes protocol violations, without keys or messages. Nil: none.
+	Logger *slog.Logger
+}
+
+// Defaults of [Options].
+const (
+	DefaultWait         = 25 * time.Second
+	DefaultPing         = 25 * time.Second
+	DefaultInactivity   = 60 * time.Second
+	DefaultWindow       = 256
+	DefaultMaxBody      = 256 << 10
+	DefaultBodyTimeout  = 10 * time.Second
+	DefaultWriteTimeout = 10 * time.Second
+)
+
+func (o *Options) withDefaults() Options {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&opts.Wait, DefaultWait},
+		{&opts.Ping, DefaultPing},
+		{&opts.Inactivity, DefaultInactivity},
+		{&opts.BodyTimeout, DefaultBodyTimeout},
+		{&opts.WriteTimeout, DefaultWriteTimeout},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if opts.Window == 0 {
+		opts.Window = DefaultWindow
+	}
+	if opts.MaxBody == 0 {
+		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return opts
+}

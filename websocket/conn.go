@@ -1,0 +1,138 @@
+package websocket
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	// The only file that knows the library; no exported name mentions it.
+	gorilla "github.com/gorilla/websocket"
+)
+
+// conn is one WebSocket connection: whole text messages in and out. One
+// goroutine may read; any may write.
+type conn struct {
+	ws      *gorilla.Conn
+	silence time.Duration // how long the client may say nothing, pongs included
+	timeout time.Duration // for one write
+
+	writing sync.Mutex
+	closed  bool
+}
+
+// writeBuffers are shared: an idle connection has none.
+var writeBuffers sync.Pool
+
+// offers reports whether the client offers the subprotocol.
+func offers(r *http.Request, protocol string) bool {
+	for _, p := range gorilla.Subprotocols(r) {
+		if p == protocol {
+			return true
+		}
+	}
+	return false
+}
+
+// upgradable reports whether the request asks for a WebSocket at all.
+func upgradable(r *http.Request) bool { return gorilla.IsWebSocketUpgrade(r) }
+
+// upgrade makes a WebSocket of the request. After an error it was answered.
+func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options) (*conn, error) {
+	u := gorilla.Upgrader{
+		HandshakeTimeout:  o.Push.WriteTimeout,
+		ReadBufferSize:    readBuffer,
+		WriteBufferPool:   &writeBuffers,
+		Subprotocols:      []string{protocol},
+		CheckOrigin:       func(*http.Request) bool { return true }, // checked before
+		EnableCompression: o.Compression,
+	}
+	ws, err := u.Upgrade(w, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	ws.SetReadLimit(int64(o.Push.MaxBody))
+	return &conn{ws: ws, silence: 2*o.Push.Ping + o.Push.WriteTimeout, timeout: o.Push.WriteTimeout}, nil
+}
+
+// readBuffer is small: most messages are, and idle connections are many.
+const readBuffer = 512
+
+// What read tells apart.
+var (
+	errBinary  = errors.New("websocket: message is not text")
+	errUTF8    = errors.New("websocket: message is not UTF-8")
+	errTooBig  = errors.New("websocket: message too big")
+	errSilence = errors.New("websocket: nothing heard")
+)
+
+// read returns the next text message. Within the time-out something must
+// arrive; later, a pong will do.
+func (c *conn) read(timeout time.Duration) ([]byte, error) {
+	c.hear(timeout)
+	kind, data, err := c.ws.ReadMessage()
+	switch {
+	case errors.Is(err, gorilla.ErrReadLimit):
+		return nil, errTooBig
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, errSilence
+	case err != nil:
+		return nil, err
+	case kind != gorilla.TextMessage:
+		return nil, errBinary
+	case !utf8.Valid(data):
+		return nil, errUTF8
+	}
+	return data, nil
+}
+
+func (c *conn) hear(timeout time.Duration) { _ = c.ws.SetReadDeadline(time.Now().Add(timeout)) }
+
+// listen lets pongs count as signs of life.
+func (c *conn) listen() {
+	c.ws.SetPongHandler(func(string) error {
+		c.hear(c.silence)
+		return nil
+	})
+}
+
+// write sends a text message.
+func (c *conn) write(data []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.closed {
+		return gorilla.ErrCloseSent
+	}
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.timeout))
+	return c.ws.WriteMessage(gorilla.TextMessage, data)
+}
+
+// ping asks the client's WebSocket for a pong.
+func (c *conn) ping() error {
+	return c.ws.WriteControl(gorilla.PingMessage, nil, time.Now().Add(c.timeout))
+}
+
+// close sends the code and closes the connection. Only the first call counts.
+func (c *conn) close(code int, reason string) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if len(reason) > 120 { // a control frame has 125 bytes at most
+		reason = reason[:120]
+	}
+	_ = c.ws.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(code, reason), time.Now().Add(c.timeout))
+	_ = c.ws.Close()
+}
+
+// drop closes the connection without a word: the client is gone.
+func (c *conn) drop() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.closed = true
+	_ = c.ws.Close()
+}

@@ -1,0 +1,171 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/mochibosh/mochibosh/transport"
+	"github.com/mochibosh/mochibosh/transport/push"
+)
+
+// pusher serves push.v1 on one connection. One goroutine reads; while nothing
+// is owed to the client, nobody writes: the session calls back when there is
+// something to say, and a goroutine writes it.
+type pusher struct {
+	conn     *conn
+	endpoint *push.Endpoint
+	session  *transport.Session
+	attach   uint64
+
+	mu   sync.Mutex
+	stop func() bool // takes the open pull back
+	gone bool        // nothing is pulled any more
+}
+
+// serve runs until the connection is over; it reads.
+func (p *pusher) serve(ctx context.Context) {
+	defer p.detach()
+	if err := p.greet(ctx); err != nil {
+		p.refuse(err)
+		return
+	}
+	p.conn.listen()
+	for {
+		o, err := p.next(p.conn.silence)
+		if err == nil {
+			err = p.take(ctx, o)
+		}
+		if err != nil {
+			p.refuse(err)
+			return
+		}
+	}
+}
+
+// next reads an object.
+func (p *pusher) next(timeout time.Duration) (*push.Object, error) {
+	data, err := p.conn.read(timeout)
+	if err != nil {
+		return nil, err
+	}
+	return push.Parse(data)
+}
+
+// greet reads the first object and makes or finds the session.
+func (p *pusher) greet(ctx context.Context) error {
+	o, err := p.next(p.endpoint.Options().BodyTimeout)
+	if errors.Is(err, errSilence) {
+		return &push.Error{Code: push.Slow, Message: "the first object took too long"}
+	}
+	if err != nil {
+		return err
+	}
+	if o.Session == "" {
+		return p.create(ctx, o)
+	}
+	return p.resume(ctx, o)
+}
+
+func (p *pusher) create(ctx context.Context, o *push.Object) error {
+	s, answer, err := p.endpoint.Create(ctx, o)
+	if err != nil {
+		return err
+	}
+	p.session = s // attached with number 0, below whatever the client takes next
+	if err := p.conn.write(answer); err != nil {
+		return err
+	}
+	p.pull(transport.Pull{Attach: p.attach, Again: true})
+	return nil
+}
+
+func (p *pusher) resume(ctx context.Context, o *push.Object) error {
+	s, err := p.endpoint.Find(ctx, o.Session, o.Key)
+	if err != nil {
+		return err
+	}
+	if err := p.endpoint.Attach(s, o.Attach); err != nil {
+		return err
+	}
+	p.session, p.attach = s, o.Attach
+	first, err := p.endpoint.Pull(ctx, s, transport.Pull{Attach: o.Attach, After: o.Ack})
+	if err != nil {
+		return err
+	}
+	if _, err := p.endpoint.Take(ctx, s, o, true); err != nil {
+		return err
+	}
+	p.write(first, true)
+	return nil
+}
+
+// take lets an object take effect. While backends are behind it waits, and so
+// does the client, for nobody reads on.
+func (p *pusher) take(ctx context.Context, o *push.Object) error {
+	ack, err := p.endpoint.Take(ctx, p.session, o, true)
+	if err != nil || len(o.Messages) == 0 {
+		return err
+	}
+	return p.conn.write(push.AppendAck(nil, ack))
+}
+
+// pull asks the session for what follows.
+func (p *pusher) pull(ask transport.Pull) {
+	ask.Wait = p.endpoint.Options().Ping
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.gone {
+		// No error is possible: the cursor is our own.
+		p.stop, _ = p.session.PullFunc(ask, func(r transport.Response) { go p.write(r, false) })
+	}
+}
+
+// write sends what the session had to say, and asks again.
+func (p *pusher) write(r transport.Response, numbers bool) {
+	err := p.conn.write(push.AppendAnswer(nil, r, numbers))
+	switch {
+	case err != nil:
+		p.conn.drop()
+	case r.Replaced:
+		p.conn.close(closeReplaced, "replaced")
+	case r.End != nil:
+		p.conn.close(codeOfEnd(r.End.Condition), string(r.End.Condition))
+	case len(r.Frames) == 0 && !numbers && p.conn.ping() != nil:
+		p.conn.drop()
+	default:
+		p.pull(transport.Pull{Attach: p.attach, After: r.Last(), Again: true})
+	}
+}
+
+// refuse ends the connection, with the error's own words where the client is
+// still there to read them.
+func (p *pusher) refuse(err error) {
+	var refusal *push.Error
+	switch {
+	case errors.As(err, &refusal):
+		_ = p.conn.write(refusal.Append(nil))
+		p.conn.close(codeOfError(refusal), string(refusal.Code))
+	case errors.Is(err, errBinary):
+		p.conn.close(closeUnsupported, "messages are text")
+	case errors.Is(err, errUTF8):
+		p.conn.close(closeInvalid, "not UTF-8")
+	case errors.Is(err, errTooBig):
+		p.conn.close(closeTooBig, "message too big")
+	case errors.Is(err, errSilence):
+		p.conn.close(closeGoingAway, "nothing heard")
+	default:
+		p.conn.drop()
+	}
+}
+
+// detach leaves the session to other connections, and to its clock.
+func (p *pusher) detach() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = true
+	if p.stop != nil {
+		p.stop()
+	}
+}
