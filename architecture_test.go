@@ -1,0 +1,118 @@
+// Package mochibosh is the root of the module; it holds no code. This test
+// keeps the house in order: which package may import which.
+package mochibosh
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mochibosh/mochibosh"
+
+// layers says what each package of the library may import of the module and
+// of others, the standard library apart. Imports point one way: adapters and
+// backends know the core, the core knows neither; no adapter knows another.
+// A pattern that ends in / stands for everything below it.
+var layers = map[string][]string{
+	"transport": {"github.com/google/uuid"},
+
+	"internal/": {},
+
+	"transport/push":     {"transport", "internal/"},
+	"transport/longpoll": {"transport", "transport/push", "internal/"},
+	"transport/sse":      {"transport", "transport/push", "internal/"},
+	"websocket":          {"transport", "transport/push", "internal/", "github.com/gorilla/websocket"},
+	"bosh":               {"transport", "internal/"},
+
+	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+
+	"web": {},
+}
+
+// wiring may import everything.
+var wiring = []string{"demo", "cmd/"}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if name == "" || matches(wiring, name) {
+			continue
+		}
+		allowed, ok := rule(name)
+		if !ok {
+			t.Errorf("%s is in no layer: give it one in this test", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			local, ours := strings.CutPrefix(imp, module+"/")
+			if (ours || isForeign(imp)) && !matches(allowed, local) {
+				t.Errorf("%s imports %s, which its layer does not allow", name, local)
+			}
+		}
+	}
+}
+
+// The library can change without breaking anyone as long as one file knows it.
+func TestOneFileKnowsTheWebSocketLibrary(t *testing.T) {
+	out, err := exec.Command("grep", "-rlF", `"github.com/gorilla/websocket"`, "websocket", "--include=*.go", "--exclude=*_test.go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(string(out)); len(got) != 1 {
+		t.Errorf("%d files import gorilla/websocket: %v", len(got), got)
+	}
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) (all []goPackage) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// rule returns what a package may import: its own line, or that of the
+// closest folder above it.
+func rule(name string) ([]string, bool) {
+	if allowed, ok := layers[name]; ok {
+		return allowed, true
+	}
+	for dir := name; strings.Contains(dir, "/"); {
+		dir = dir[:strings.LastIndexByte(dir, '/')]
+		if allowed, ok := layers[dir+"/"]; ok {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		return p == name || strings.HasSuffix(p, "/") && strings.HasPrefix(name, p)
+	})
+}
+
+// isForeign tells other modules from the standard library, whose paths have
+// no dot in their first element.
+func isForeign(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return strings.Contains(first, ".")
+}
