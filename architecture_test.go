@@ -21,6 +21,8 @@ var layers = map[string][]string{
 	"transport": {"github.com/google/uuid"},
 
 	"internal/": {},
+	// A test server with every carrier; only tests import it.
+	"internal/pushtest": {"transport", "transport/", "websocket", "internal/memnet", "github.com/gorilla/"},
 
 	"transport/push":     {"transport", "internal/"},
 	"transport/longpoll": {"transport", "transport/push", "internal/"},

@@ -50,15 +50,17 @@ func (m Mux) Open(ctx context.Context, st *Stream) (Receiver, error) {
 // Serve makes a Backend of a function that handles one stream from start to
 // end, as net.Conn handlers do: frames of the client come from in, which is
 // closed after the last; st.Send answers. When f returns, the stream ends:
-// normally, or with the error. The context is done when the stream is over.
+// normally, or with the error. The context is done when the stream is over;
+// [Manager.Shutdown] waits for f to return.
 //
 // It is the blocking style: each stream costs a goroutine. A Receiver does
 // not.
 func Serve(f func(ctx context.Context, st *Stream, in <-chan []byte) error) Backend {
 	return BackendFunc(func(ctx context.Context, st *Stream) (Receiver, error) {
 		ctx, cancel := context.WithCancelCause(ctx)
-		s := &served{ctx: ctx, cancel: cancel, in: make(chan []byte)}
+		s := &served{ctx: ctx, cancel: cancel, in: make(chan []byte), done: make(chan struct{})}
 		go func() {
+			defer close(s.done)
 			defer cancel(nil)
 			defer st.session.recoverBackend()
 			st.Close(terminationOf(f(ctx, st, s.in)))
@@ -72,6 +74,7 @@ type served struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	in     chan []byte
+	done   chan struct{} // closed when the function has returned
 }
 
 func (s *served) Receive(p []byte) error {
@@ -86,4 +89,5 @@ func (s *served) Receive(p []byte) error {
 func (s *served) Close(err error) {
 	close(s.in)
 	s.cancel(err)
+	<-s.done
 }
