@@ -55,9 +55,9 @@ type Pull struct {
 	// Wait limits how long the pull is held. Zero or less: it is answered at
 	// once.
 	Wait time.Duration
-	// Again says that this connection pulled before under the same attach
-	// number and wrote what it got: those frames are read no more. The client
-	// may not have them yet; Session.Ack says when.
+	// Again says that this connection is attached (Session.Attach, or an
+	// earlier pull) and has written what it got: those frames are read no
+	// more. The client may not have them yet; Session.Ack says when.
 	Again bool
 }
 

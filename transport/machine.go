@@ -244,15 +244,27 @@ func (m *machine) taken(now time.Time, n int, fx *effects) {
 
 // ---- pulls with a cursor (push.v1)
 
-// takeOver makes n the newest attach number, displacing what is attached.
-func (m *machine) takeOver(n uint64, fx *effects) error {
+// takeOver makes n the newest attach number, for a client that has all frames
+// up to after, and displaces what is attached.
+func (m *machine) takeOver(n, after uint64, fx *effects) error {
 	if n <= m.attach {
 		return ErrReplaced
+	}
+	if err := m.goOn(after); err != nil {
+		return err
 	}
 	m.attach = n
 	m.out.abandon()
 	m.displace(fx)
 	return nil
+}
+
+// goOn releases the frames up to a cursor, if those above it are still there.
+func (m *machine) goOn(after uint64) error {
+	if after < m.out.base && m.end == nil {
+		return ErrGone
+	}
+	return m.out.ack(after)
 }
 
 // displace tells the open pull that another one took its place.
@@ -265,24 +277,23 @@ func (m *machine) displace(fx *effects) {
 
 // pull asks for the frames after a cursor.
 func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (id uint64, err error) {
-	if p.Attach < m.attach && (p.Attach != 0 || p.Again) {
+	switch {
+	case p.Attach < m.attach && (p.Attach != 0 || p.Again):
 		fx.reply(to, Response{First: p.After + 1, Ack: m.in.accepted(), Replaced: true})
 		return 0, nil
-	}
-	switch {
 	case p.After > m.out.last():
-		return 0, ErrAhead
+		err = ErrAhead
 	case p.Again:
 		m.out.returned()
-	case p.After >= m.out.base:
-		m.out.ack(p.After)
-	case (p.Attach == 0 || p.Attach > m.attach) && m.end == nil:
-		return 0, ErrGone
+	case p.Attach > m.attach:
+		err = m.takeOver(p.Attach, p.After, fx)
+	case p.Attach == 0 || p.After >= m.out.base:
+		err = m.goOn(p.After)
+	}
+	if err != nil {
+		return 0, err
 	}
 	p.After = max(p.After, m.out.base) // a late copy of the newest pull is harmless
-	if p.Attach > m.attach {
-		m.takeOver(p.Attach, fx)
-	}
 	m.displace(fx)
 	m.lastSlot++
 	m.cursor = slot{id: m.lastSlot, seq: p.After, deadline: now.Add(p.Wait), reply: to}

@@ -167,12 +167,16 @@ func (s *Session) Exchange(ctx context.Context, r Request) (Response, error) {
 // ---- pulls
 
 // Attach makes n the newest attach number of the session's connections, for a
-// carrier that will pull more than once under it. ErrReplaced: the number is
-// not above all before; this connection is late, or a copy.
-func (s *Session) Attach(n uint64) error {
+// carrier that will pull under it with Pull.Again, and whose client has all
+// frames up to after.
+//
+// Errors: ErrReplaced for a number that is not above all before: this
+// connection is late, or a copy. ErrGone and ErrAhead as for PullFunc. None
+// changes anything.
+func (s *Session) Attach(n, after uint64) error {
 	var fx effects
 	now := s.lock()
-	err := s.machine.takeOver(n, &fx)
+	err := s.machine.takeOver(n, after, &fx)
 	s.unlock(now, &fx)
 	return err
 }

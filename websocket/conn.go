@@ -2,8 +2,8 @@ package websocket
 
 import (
 	"errors"
+	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -19,7 +19,9 @@ type conn struct {
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
 
-	writing sync.Mutex
+	// writing has one element; who takes it may write. It is no mutex because
+	// a write can wait for the client, in a test's bubble for the clock.
+	writing chan struct{}
 	closed  bool
 }
 
@@ -54,7 +56,9 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 		return nil, err
 	}
 	ws.SetReadLimit(int64(o.Push.MaxBody))
-	return &conn{ws: ws, silence: 2*o.Push.Ping + o.Push.WriteTimeout, timeout: o.Push.WriteTimeout}, nil
+	c := &conn{writing: make(chan struct{}, 1), ws: ws, silence: 2*o.Push.Ping + o.Push.WriteTimeout, timeout: o.Push.WriteTimeout}
+	c.writing <- struct{}{}
+	return c, nil
 }
 
 // readBuffer is small: most messages are, and idle connections are many.
@@ -76,7 +80,7 @@ func (c *conn) read(timeout time.Duration) ([]byte, error) {
 	switch {
 	case errors.Is(err, gorilla.ErrReadLimit):
 		return nil, errTooBig
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case isTimeout(err):
 		return nil, errSilence
 	case err != nil:
 		return nil, err
@@ -86,6 +90,11 @@ func (c *conn) read(timeout time.Duration) ([]byte, error) {
 		return nil, errUTF8
 	}
 	return data, nil
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 func (c *conn) hear(timeout time.Duration) { _ = c.ws.SetReadDeadline(time.Now().Add(timeout)) }
@@ -100,8 +109,8 @@ func (c *conn) listen() {
 
 // write sends a text message.
 func (c *conn) write(data []byte) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	<-c.writing
+	defer func() { c.writing <- struct{}{} }()
 	if c.closed {
 		return gorilla.ErrCloseSent
 	}
@@ -116,8 +125,8 @@ func (c *conn) ping() error {
 
 // close sends the code and closes the connection. Only the first call counts.
 func (c *conn) close(code int, reason string) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	<-c.writing
+	defer func() { c.writing <- struct{}{} }()
 	if c.closed {
 		return
 	}
@@ -131,8 +140,8 @@ func (c *conn) close(code int, reason string) {
 
 // drop closes the connection without a word: the client is gone.
 func (c *conn) drop() {
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	<-c.writing
+	defer func() { c.writing <- struct{}{} }()
 	c.closed = true
 	_ = c.ws.Close()
 }

@@ -86,11 +86,11 @@ func (p *pusher) resume(ctx context.Context, o *push.Object) error {
 	if err != nil {
 		return err
 	}
-	if err := p.endpoint.Attach(s, o.Attach); err != nil {
+	if err := p.endpoint.Attach(s, o.Attach, o.Ack); err != nil {
 		return err
 	}
 	p.session, p.attach = s, o.Attach
-	first, err := p.endpoint.Pull(ctx, s, transport.Pull{Attach: o.Attach, After: o.Ack})
+	first, err := p.endpoint.Pull(ctx, s, transport.Pull{Attach: o.Attach, After: o.Ack, Again: true})
 	if err != nil {
 		return err
 	}

@@ -125,11 +125,11 @@ func (e *Endpoint) Pull(ctx context.Context, s *transport.Session, p transport.P
 
 // Attach makes n the newest connection of the session, with errors in
 // push.v1's terms.
-func (e *Endpoint) Attach(s *transport.Session, n uint64) error {
+func (e *Endpoint) Attach(s *transport.Session, n, after uint64) error {
 	if n == 0 {
 		return e.refuse(badRequest("attach is missing"))
 	}
-	if err := s.Attach(n); err != nil {
+	if err := s.Attach(n, after); err != nil {
 		return e.refuse(err)
 	}
 	return nil

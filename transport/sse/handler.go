@@ -61,11 +61,11 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.endpoint.Attach(s, attach); err != nil {
+	if err := h.endpoint.Attach(s, attach, ack); err != nil {
 		return err
 	}
 	// The first answer comes at once: proof of life, and what is missing.
-	first, err := h.endpoint.Pull(r.Context(), s, transport.Pull{Attach: attach, After: ack})
+	first, err := h.endpoint.Pull(r.Context(), s, transport.Pull{Attach: attach, After: ack, Again: true})
 	if err != nil {
 		return err
 	}
