@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/mux"
 	gorilla "github.com/gorilla/websocket"
@@ -67,6 +68,7 @@ func Start(t testing.TB, o Options) *Server {
 		client.CloseIdleConnections()
 		_ = web.Close()
 		<-done
+		time.Sleep(time.Second) // in the bubble: net/http lingers on connections it closes
 	})
 	return &Server{t: t, Manager: m, Client: client, network: network}
 }

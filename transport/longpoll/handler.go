@@ -24,13 +24,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status, answer, err := h.answer(w, r)
-	switch {
-	case r.Context().Err() != nil: // nobody listens any more
-	case err != nil:
+	if err != nil {
 		h.endpoint.Refuse(w, err)
-	default:
-		h.endpoint.Write(w, status, answer)
+		return
 	}
+	h.endpoint.Write(w, status, answer)
 }
 
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (status int, answer []byte, err error) {

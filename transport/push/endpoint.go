@@ -117,7 +117,7 @@ func (e *Endpoint) Take(ctx context.Context, s *transport.Session, o *Object, or
 // Pull asks for the messages of the server, with errors in push.v1's terms.
 func (e *Endpoint) Pull(ctx context.Context, s *transport.Session, p transport.Pull) (transport.Response, error) {
 	r, err := s.Pull(ctx, p)
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		err = e.refuse(err)
 	}
 	return r, err
@@ -135,10 +135,14 @@ func (e *Endpoint) Attach(s *transport.Session, n, after uint64) error {
 	return nil
 }
 
-// refuse translates an error for the client, and logs it once.
+// refuse translates an error for the client, and logs it once. That the
+// client went away is nothing to tell it.
 func (e *Endpoint) refuse(err error) error { return e.refuseAt(err, 0) }
 
 func (e *Endpoint) refuseAt(err error, ack uint64) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
 	refusal := errorOf(err)
 	refusal.Ack = ack
 	e.opts.Logger.Info("push.v1 request refused", "code", string(refusal.Code), "message", refusal.Message)

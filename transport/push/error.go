@@ -1,7 +1,6 @@
 package push
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -95,8 +94,6 @@ func errorOf(err error) *Error {
 		return &Error{Code: Slow, Message: err.Error()}
 	case errors.As(err, &end):
 		return errorOfEnd(end)
-	case errors.Is(err, context.Canceled):
-		return &Error{Code: Internal, Message: "cancelled"}
 	}
 	return &Error{Code: Internal, Message: "the server failed"}
 }

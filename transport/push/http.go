@@ -1,6 +1,7 @@
 package push
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -74,8 +75,11 @@ func (e *Endpoint) Write(w http.ResponseWriter, status int, object []byte) {
 	_, _ = w.Write(object) // a client that is gone asks again
 }
 
-// Refuse answers with an error.
+// Refuse answers with an error, unless it is that the client went away.
 func (e *Endpoint) Refuse(w http.ResponseWriter, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	refusal := errorOf(err)
 	if refusal.Code == Unavailable {
 		w.Header().Set("Retry-After", "5")

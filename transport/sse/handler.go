@@ -31,7 +31,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		err = h.open(w, r)
 	}
-	if err != nil && r.Context().Err() == nil {
+	if err != nil {
 		h.endpoint.Refuse(w, err)
 	}
 }
