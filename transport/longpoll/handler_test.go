@@ -236,11 +236,11 @@ func TestEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(60*time.Second - 1)
+		time.Sleep(60*time.Second - time.Nanosecond)
 		if err := live.Err(); err != nil {
 			t.Errorf("ended too early: %v", err)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if o := s.Post(`"attach":1`); o.End == nil || o.End.Code != "inactive" || !o.End.Retry {
 			t.Errorf("a late poll was answered with %+v", o)
