@@ -43,14 +43,25 @@ func sameHost(origin, host string) bool {
 // needs, errors included. Fetch standard, "CORS check".
 func (p Policy) SetHeaders(h http.Header, r *http.Request) {
 	if p.any {
-		h.Set("Access-Control-Allow-Origin", "*")
+		h["Access-Control-Allow-Origin"] = anyOrigin
 		return
 	}
-	h.Add("Vary", "Origin")
+	if vary := h["Vary"]; vary == nil {
+		h["Vary"] = varyOrigin
+	} else {
+		h["Vary"] = append(vary, "Origin")
+	}
 	if o := r.Header.Get("Origin"); o != "" && p.Allows(r) {
 		h.Set("Access-Control-Allow-Origin", o)
 	}
 }
+
+// Shared values: a header line costs no allocation then. The slices have no
+// room, so an append copies.
+var (
+	varyOrigin = []string{"Origin"}
+	anyOrigin  = []string{"*"}
+)
 
 // Preflight answers an OPTIONS request. Browsers keep the answer for two
 // hours, else each poll would cost two round trips.

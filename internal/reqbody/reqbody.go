@@ -32,7 +32,7 @@ func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration
 		_ = rc.SetReadDeadline(time.Now().Add(timeout))
 		defer rc.SetReadDeadline(time.Time{})
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, int64(max)), r.ContentLength)
+	body, err := readAll(w, r, int64(max))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -49,11 +49,12 @@ func tooBig(max int) error { return fmt.Errorf("%w: more than %d bytes", ErrTooB
 // more is allocated as it arrives, else a header line would cost us a buffer.
 const trusted = 8 << 10
 
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length < 0 || length > trusted {
-		return io.ReadAll(r)
+func readAll(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
+	n := r.ContentLength
+	if n < 0 || n > trusted {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, max))
 	}
-	body := make([]byte, length)
-	_, err := io.ReadFull(r, body)
+	body := make([]byte, n)
+	_, err := io.ReadFull(r.Body, body)
 	return body, err
 }

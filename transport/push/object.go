@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -85,7 +86,11 @@ func (o *Object) frames() []transport.Frame {
 // AppendAnswer appends the object for a response to a pull. Without numbers,
 // ack and first are left out: the carrier keeps the order itself.
 func AppendAnswer(dst []byte, r transport.Response, numbers bool) []byte {
-	w := writer{dst: append(dst, '{')}
+	size := 64
+	for _, f := range r.Frames {
+		size += len(f.Data) + 1
+	}
+	w := writer{dst: append(slices.Grow(dst, size), '{')}
 	if numbers {
 		w.number("ack", r.Ack)
 		w.number("first", r.First)
