@@ -108,19 +108,20 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return id, nil
 	}
 	switch {
-	case place == repeat:
+	case place == repeat, m.end != nil && m.answered(r.Seq):
 		return 0, m.replay(r.Seq, to, fx)
 	case m.end != nil && m.told:
 		return 0, m.end
 	case place == beyond:
 		return 0, ErrWindow
+	case m.end == nil && place == tooSoon && !m.in.park(r):
+		return 0, ErrFull
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
 	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to})
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
-	case place == tooSoon:
-		m.in.park(r)
+	case place == tooSoon: // parked
 	default:
 		m.apply(now, r, fx)
 		for next, ok := m.in.unpark(); ok; next, ok = m.in.unpark() {
@@ -139,6 +140,12 @@ func (m *machine) newerCopy(i int, to func(Response), fx *effects) (id uint64) {
 	m.lastSlot++
 	s.id, s.reply = m.lastSlot, to
 	return s.id
+}
+
+// answered reports whether the answer to a request is kept. After the end,
+// this holds for requests that never took effect, too.
+func (m *machine) answered(seq uint64) bool {
+	return slices.ContainsFunc(m.answers, func(a answer) bool { return a.seq == seq })
 }
 
 // replay gives an answer again.

@@ -1,0 +1,57 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+)
+
+// machineFrom returns a machine of a small session, and its beginning.
+func machineFrom(p Params) (*machine, time.Time) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	m := newMachine(p.clamp(new((&Options{}).withDefaults().Limits)), start)
+	return &m, start
+}
+
+func TestEarlyRequestWithoutRoom(t *testing.T) {
+	m, now := machineFrom(Params{Hold: 1, Requests: 4, Wait: time.Minute, MaxInbox: 100})
+	big := []Frame{{Data: make([]byte, 80)}}
+	var fx effects
+	answered := func(Response) {}
+	if _, err := m.exchange(now, Request{Seq: 2, Frames: big}, answered, &fx); err != nil {
+		t.Fatalf("the first early request is kept whatever its size: %v", err)
+	}
+	if _, err := m.exchange(now, Request{Seq: 3, Frames: big}, answered, &fx); !errors.Is(err, ErrFull) {
+		t.Fatalf("one too many: %v, want ErrFull", err)
+	}
+	if _, err := m.exchange(now, Request{Seq: 1}, answered, &fx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.exchange(now, Request{Seq: 3, Frames: big}, answered, &fx); err != nil {
+		t.Fatalf("its repeat: %v", err)
+	}
+	if len(fx.accepted) != 2 || m.in.accepted() != 3 {
+		t.Errorf("%d frames, requests up to %d accepted, want 2 and 3", len(fx.accepted), m.in.accepted())
+	}
+}
+
+func TestLastWordsAreRepeated(t *testing.T) {
+	m, now := machineFrom(Params{Hold: 1, Requests: 2, Wait: time.Minute})
+	var fx effects
+	m.send(now, Frame{Data: []byte("last words")}, &fx)
+	m.terminate(now, &Termination{Condition: BackendError}, &fx)
+	for range 2 { // the client asks after the end, and again since the answer was lost
+		var got Response
+		var fx effects
+		if _, err := m.exchange(now, Request{Seq: 1}, func(r Response) { got = r }, &fx); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range fx.replies {
+			r.to(r.response)
+		}
+		if got.End == nil || len(got.Frames) != 1 || !bytes.Equal(got.Frames[0].Data, []byte("last words")) {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
