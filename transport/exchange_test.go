@@ -55,3 +55,30 @@ func TestLastWordsAreRepeated(t *testing.T) {
 		}
 	}
 }
+
+func TestInactivityCountsFromTheLastAnswer(t *testing.T) {
+	m, now := machineFrom(Params{Requests: 1, Inactivity: time.Minute})
+	poll := func(seq uint64) {
+		t.Helper()
+		var fx effects
+		if _, err := m.exchange(now, Request{Seq: seq}, func(Response) {}, &fx); err != nil || len(fx.replies) != 1 {
+			t.Fatalf("request %d: %v, %d answers", seq, err, len(fx.replies))
+		}
+	}
+	for seq := uint64(1); seq <= 3; seq++ {
+		now = now.Add(50 * time.Second)
+		m.advance(now, &effects{})
+		poll(seq) // answered on the spot
+		now = now.Add(50 * time.Second)
+		m.advance(now, &effects{})
+		poll(seq) // a copy: again
+	}
+	now = now.Add(time.Minute - 1)
+	if m.advance(now, &effects{}); m.end != nil {
+		t.Fatalf("too early: %v", m.end)
+	}
+	now = now.Add(1)
+	if m.advance(now, &effects{}); m.end == nil || m.end.Condition != Inactive {
+		t.Errorf("got %v", m.end)
+	}
+}

@@ -104,12 +104,13 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	}
 	if i := m.slot(r.Seq); i >= 0 {
 		id = m.newerCopy(i, to, fx)
+		m.quiet = time.Time{}
 		m.settle(now, fx)
 		return id, nil
 	}
 	switch {
 	case place == repeat, m.end != nil && m.answered(r.Seq):
-		return 0, m.replay(r.Seq, to, fx)
+		return 0, m.replay(now, r.Seq, to, fx)
 	case m.end != nil && m.told:
 		return 0, m.end
 	case place == beyond:
@@ -119,6 +120,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
 	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to})
+	m.quiet = time.Time{} // settle starts it anew, also if it answers at once
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
 	case place == tooSoon: // parked
@@ -149,7 +151,7 @@ func (m *machine) answered(seq uint64) bool {
 }
 
 // replay gives an answer again.
-func (m *machine) replay(seq uint64, to func(Response), fx *effects) error {
+func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effects) error {
 	for _, a := range m.answers {
 		if a.seq != seq {
 			continue
@@ -160,6 +162,9 @@ func (m *machine) replay(seq uint64, to func(Response), fx *effects) error {
 			r.End = m.end
 		}
 		fx.reply(to, r)
+		if !m.quiet.IsZero() {
+			m.quiet = now // since the last answer; a pause goes on
+		}
 		return nil
 	}
 	return ErrGone
