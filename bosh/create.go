@@ -51,7 +51,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		s.Terminate(nil)
 		abort()
 	}
-	h.respond(w, s, resp)
+	h.respond(w, s, resp, false)
 }
 
 // negotiate grants what was asked for, within the options.
@@ -101,7 +101,7 @@ func (h *Handler) notOpened(w http.ResponseWriter, s *transport.Session, err err
 	t := &transport.Termination{Condition: transport.Internal, Err: err}
 	errors.As(err, &t)
 	s.Terminate(t)
-	h.respond(w, s, transport.Response{End: t})
+	h.respond(w, s, transport.Response{End: t}, false)
 }
 
 // created writes what the client learns about its session, once

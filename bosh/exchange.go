@@ -27,6 +27,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		h.end(w, r, s, &transport.Termination{Condition: transport.Policy, Text: "pause too long"})
 		return
 	}
+	late := s.Err() != nil
 	resp, err := s.Exchange(r.Context(), transport.Request{
 		Seq:    req.rid.value,
 		AckSeq: req.ackSeq(p),
@@ -37,7 +38,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	var over *transport.Termination
 	switch {
 	case err == nil:
-		h.respond(w, s, resp)
+		h.respond(w, s, resp, late)
 	case errors.Is(err, transport.ErrWindow), errors.Is(err, transport.ErrGone):
 		// The same for too large and too small: it tells nothing to those who
 		// guess (XEP-0124 §14.3).

@@ -223,6 +223,21 @@ func TestHTTP(t *testing.T) {
 		}
 	}))
 
+	t.Run("H-19 all of it over one connection of HTTP/2", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{http2: true, bosh: bosh.Options{MaxBody: 10000}})
+		c := w.create("")
+		one := c.begin(c.at(1, "", payload(1)))
+		w.wantHeld("first", one)
+		two := c.begin(c.at(2, "", payload(2)))
+		w.wantXML("first", one.answer(), empty)
+		two.cancel()
+		w.backend.stream().send(payload(3))
+		w.wantXML("B-02.3 repeat", c.post(c.at(2, "", payload(2))), "<body xmlns='"+ns+"'>"+payload(3)+"</body>")
+		w.wantReceived("all", payload(1)+" "+payload(2))
+		w.wantXML("too big", c.post(c.at(3, "", strings.Repeat("x", 20000))), terminal("policy-violation"))
+		w.wantXML("end", c.post(c.at(3, "type='terminate'", "")), "<body xmlns='"+ns+"' type='terminate'/>")
+	}))
+
 	t.Run("B-05.10 the requests of a session come over any connection", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='0'")

@@ -97,16 +97,21 @@ func terminal(c condition) []byte {
 
 // respond answers a request of a session. Everything in the answer is in the
 // session or in the response that it keeps, so a repeat of the request gets
-// the same bytes (XEP-0124 §14.3).
-func (h *Handler) respond(w http.ResponseWriter, s *transport.Session, r transport.Response) {
+// the same bytes (XEP-0124 §14.3). Late says that the session was over when the
+// request came.
+func (h *Handler) respond(w http.ResponseWriter, s *transport.Session, r transport.Response, late bool) {
 	p := s.Params()
 	b := newWrapper(payloadSize(r.Frames))
 	switch {
 	case r.Replaced:
 		b.attr("type", "error") // a newer copy has its place
 	case r.End != nil:
-		b.terminate(conditionOf(r.End))
-		if conditionOf(r.End) == seeOtherURI {
+		c := conditionOf(r.End)
+		if c == otherRequest && late {
+			c = lateConditionOf(r.End) // it was not processed at the same time
+		}
+		b.terminate(c)
+		if c == seeOtherURI {
 			b.uri(r.End.URI) // in the schema it stands alone
 			break
 		}

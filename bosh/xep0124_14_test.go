@@ -72,6 +72,15 @@ func TestWindow(t *testing.T) {
 		w.wantXML("late", c.post(c.at(2, "", "")), terminal("item-not-found"))
 	}))
 
+	t.Run("B-13.9 the next request after that finds no session", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{})
+		c := w.create("")
+		c.post(c.at(4, "", ""))
+		for n := 1; n <= 3; n++ {
+			w.wantXML("late", c.post(c.at(n, "", "")), terminal("item-not-found"))
+		}
+	}))
+
 	t.Run("B-14.6 the whole window is accepted", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
