@@ -55,9 +55,10 @@ type Options struct {
 	// WriteTimeout bounds the time that a client takes to read an answer.
 	// Zero: DefaultBodyTimeout. Negative: no bound.
 	WriteTimeout time.Duration
-	// Origins are the origins whose pages may use the endpoint, as browsers
-	// write them: "https://example.org". "*" stands for any. Nil: pages of
-	// the same host only. Requests without Origin are not from pages.
+	// Origins are the origins whose pages may use the endpoint, besides those
+	// of the same host, as browsers write them: "https://example.org". "*"
+	// stands for any, "null" for pages without one. Nil: none. Requests
+	// without Origin are not from pages.
 	Origins []string
 	// Headers are names of header fields that pages of other origins may
 	// send besides Content-Type. Nil: none.
