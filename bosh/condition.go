@@ -1,0 +1,77 @@
+package bosh
+
+import (
+	"errors"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// condition is a terminal binding condition, one of the 13 of XEP-0124 §17.2.
+// The empty one is that of a graceful end.
+type condition string
+
+const (
+	badRequest             condition = "bad-request"
+	hostGone               condition = "host-gone"
+	hostUnknown            condition = "host-unknown"
+	improperAddressing     condition = "improper-addressing"
+	internalServerError    condition = "internal-server-error"
+	itemNotFound           condition = "item-not-found"
+	otherRequest           condition = "other-request"
+	policyViolation        condition = "policy-violation"
+	remoteConnectionFailed condition = "remote-connection-failed"
+	remoteStreamError      condition = "remote-stream-error"
+	seeOtherURI            condition = "see-other-uri"
+	systemShutdown         condition = "system-shutdown"
+	undefinedCondition     condition = "undefined-condition"
+)
+
+// errCulprit marks the end of a session that one request caused. That request
+// was told the condition; the others learn that it was another one.
+var errCulprit = errors.New("bosh: ended by a request outside the rules")
+
+// conditionOf says in the binding's words why a session ended, to a request
+// that was open then.
+func conditionOf(t *transport.Termination) condition {
+	if errors.Is(t, errCulprit) {
+		return otherRequest // XEP-0124 §17.2
+	}
+	switch t.Condition {
+	case transport.Normal:
+		return ""
+	case transport.BadRequest:
+		return badRequest
+	case transport.Inactive, transport.OutOfWindow:
+		return itemNotFound
+	case transport.Policy, transport.TooBig, transport.Overflow:
+		return policyViolation
+	case transport.HostUnknown:
+		return hostUnknown
+	case transport.Unreachable:
+		return remoteConnectionFailed
+	case transport.BackendError:
+		return remoteStreamError
+	case transport.Moved:
+		if t.URI != "" {
+			return seeOtherURI
+		}
+	case transport.Shutdown:
+		return systemShutdown
+	case transport.Internal:
+		return internalServerError
+	}
+	return undefinedCondition
+}
+
+// lateConditionOf says it to a request that came when the client had been
+// told. Where there is nothing to explain, the session does not exist
+// (XEP-0124 §10, §13).
+func lateConditionOf(t *transport.Termination) condition {
+	switch t.Condition {
+	case transport.Normal, transport.Inactive, transport.OutOfWindow:
+		return itemNotFound
+	case transport.Policy:
+		return policyViolation
+	}
+	return conditionOf(t)
+}

@@ -1,0 +1,124 @@
+package bosh
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// protocol names our sessions; those of other carriers do not exist here.
+const protocol = "bosh"
+
+// What the negotiation leaves in transport.Params.Attrs.
+const (
+	attrTo      = "to"      // the target
+	attrVersion = "ver"     // the lower of both sides' versions; empty: the client named none
+	attrContent = "content" // Content-Type of all answers
+	attrAck     = "ack"     // not empty: acknowledgements are used
+	attrTLS     = "tls"     // not empty: created over TLS
+)
+
+// create makes a session and answers at once, with the payloads that the
+// backend sent while it was opened (XEP-0124 §7).
+func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
+	if req.to == "" {
+		req.to = h.opts.DefaultTo
+	}
+	if req.to == "" {
+		h.violation(r, "no target")
+		h.refuse(w, improperAddressing)
+		return
+	}
+	p := h.negotiate(r, req)
+	s, err := h.manager.Create(r.Context(), p)
+	if err != nil {
+		h.notCreated(w, p, err)
+		return
+	}
+	if _, err := s.Open(r.Context(), "", req.to); err != nil {
+		h.notOpened(w, s, err)
+		return
+	}
+	resp, err := s.Exchange(r.Context(), transport.Request{
+		Seq:    req.rid.value,
+		Frames: req.frames,
+		Wait:   -1,
+		End:    req.terminate,
+	})
+	if err != nil { // the client went away, and nobody else knows the session
+		s.Terminate(nil)
+		abort()
+	}
+	h.respond(w, s, resp, false)
+}
+
+// negotiate grants what was asked for, within the options.
+func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
+	asked := int(min(req.hold.or(DefaultHold), 255)) // an unsignedByte
+	p := transport.Params{
+		Protocol:   protocol,
+		FirstSeq:   req.rid.value,
+		Wait:       min(time.Duration(min(req.wait.or(65535), 65535))*time.Second, h.opts.Wait),
+		Hold:       min(asked, h.opts.Hold),
+		Requests:   min(asked+1, h.opts.Requests), // by what was asked, not granted: XEP-0124 §7.2
+		Inactivity: h.opts.Inactivity,
+		MaxPause:   h.opts.MaxPause,
+		OneStream:  true,
+		Attrs: map[string]string{
+			attrTo:      req.to,
+			attrVersion: req.ver.lower(),
+			attrContent: h.opts.contentType(req.content),
+		},
+	}
+	p.Hold = min(p.Hold, p.Requests-1)
+	if req.ack.set && req.ack.value > 0 {
+		p.Attrs[attrAck] = "1"
+	}
+	if r.TLS != nil {
+		p.Attrs[attrTLS] = "1"
+	}
+	return p
+}
+
+// notCreated answers when the manager refuses. A full server is the one case
+// for a status of its own: clients come back after a 503, and give up on
+// anything else.
+func (h *Handler) notCreated(w http.ResponseWriter, p transport.Params, err error) {
+	var t *transport.Termination
+	if errors.As(err, &t) {
+		h.write(w, http.StatusOK, p.Attrs[attrContent], terminal(conditionOf(t)))
+		return
+	}
+	h.opts.Logger.Warn("bosh: no session created", "error", err)
+	w.Header().Set("Retry-After", "10")
+	h.write(w, http.StatusServiceUnavailable, p.Attrs[attrContent], terminal(policyViolation))
+}
+
+// notOpened answers when the backend refuses.
+func (h *Handler) notOpened(w http.ResponseWriter, s *transport.Session, err error) {
+	t := &transport.Termination{Condition: transport.Internal, Err: err}
+	errors.As(err, &t)
+	s.Terminate(t)
+	h.respond(w, s, transport.Response{End: t}, false)
+}
+
+// created writes what the client learns about its session, once
+// (XEP-0124 §7.2).
+func (b *wrapper) created(s *transport.Session, p transport.Params) {
+	b.attr("sid", s.ID())
+	b.seconds("wait", p.Wait)
+	b.number("requests", uint64(p.Requests))
+	b.number("hold", uint64(p.Hold))
+	if v := p.Attrs[attrVersion]; v != "" {
+		b.attr("ver", v)
+	} else {
+		b.attr("ver", ourVersion.String())
+	}
+	b.seconds("inactivity", p.Inactivity)
+	if p.MaxPause > 0 {
+		b.seconds("maxpause", p.MaxPause)
+	}
+	b.attr("from", p.Attrs[attrTo])
+}

@@ -1,0 +1,32 @@
+// Package bosh carries sessions over plain HTTP as XEP-0124 defines it, BOSH,
+// for any payload; XMPP has a package of its own on top.
+//
+//	POST ─▶ origin ─▶ body ─▶ <body sid rid …> ─▶ create or exchange ─▶ transport.Session
+//	                                                                       │ Response
+//	200  ◀──────────────────── <body …> ◀──── payloads, condition ◀────────┘
+//
+// A [Handler] is an http.Handler that keeps nothing between two requests but
+// what is in the session: the rid is transport.Request.Seq, the window is
+// transport.Params.Requests, and the rest of the negotiation is in
+// transport.Params.Attrs. So every answer can be made again, byte for byte,
+// from the session alone.
+//
+// # Payloads
+//
+// A frame of the session is one XML element or one JSON value. The element
+//
+//	<json xmlns='urn:xmpp:json:0'>{"op":"subscribe","topic":"news"}</json>
+//
+// of XEP-0335 stands for the JSON value in it, both ways, so that a backend
+// gets the same bytes from a BOSH client as from one of push.v1. Any other
+// element is passed on as it was written, with the namespace declarations that
+// it needs to stand alone.
+//
+// # Errors
+//
+// Whenever a <body/> can be sent, the status is 200 and the error is in the
+// <body/>: XEP-0124 §2 wants it readable by clients that see nothing else. A
+// request that cannot be parsed harms no session and uses up no rid. One that
+// breaks the rules on rids ends its session: it is told why, and the requests
+// held at that time are told other-request.
+package bosh

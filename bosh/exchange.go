@@ -1,0 +1,87 @@
+package bosh
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// exchange serves a request of a session.
+func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request) {
+	s, err := h.manager.Lookup(r.Context(), req.sid)
+	if err != nil || s.Params().Protocol != protocol {
+		h.violation(r, "no such session")
+		h.refuse(w, itemNotFound)
+		return
+	}
+	p := s.Params()
+	if p.Attrs[attrTLS] != "" && r.TLS == nil {
+		// Ending the session would let anybody end it who has seen the sid
+		// (XEP-0124 §19.1).
+		h.violation(r, "plain request for a session made over TLS")
+		abort()
+	}
+	if p.MaxPause > 0 && req.pause() > p.MaxPause {
+		h.end(w, r, s, &transport.Termination{Condition: transport.Policy, Text: "pause too long"})
+		return
+	}
+	late := s.Err() != nil
+	resp, err := s.Exchange(r.Context(), transport.Request{
+		Seq:    req.rid.value,
+		AckSeq: req.ackSeq(p),
+		Frames: req.frames,
+		Pause:  min(req.pause(), p.MaxPause), // no pauses: an empty request like another (XEP-0124 §10)
+		End:    req.terminate,
+	})
+	var over *transport.Termination
+	switch {
+	case err == nil:
+		h.respond(w, s, resp, late)
+	case errors.Is(err, transport.ErrWindow), errors.Is(err, transport.ErrGone):
+		// The same for too large and too small: it tells nothing to those who
+		// guess (XEP-0124 §14.3).
+		h.end(w, r, s, &transport.Termination{Condition: transport.OutOfWindow, Text: "request outside the window"})
+	case errors.As(err, &over):
+		h.write(w, http.StatusOK, p.Attrs[attrContent], terminal(lateConditionOf(over)))
+	default:
+		// The client went away, or comes too early by more than we can keep:
+		// to be repeated either way.
+		abort()
+	}
+}
+
+// end ends a session by the fault of this request, which is told so; the
+// others learn that it was not theirs.
+func (h *Handler) end(w http.ResponseWriter, r *http.Request, s *transport.Session, t *transport.Termination) {
+	h.violation(r, t.Text)
+	t.Err = errCulprit
+	s.Terminate(t)
+	h.write(w, http.StatusOK, s.Params().Attrs[attrContent], terminal(lateConditionOf(t)))
+}
+
+// ackSeq returns the number up to which the client has all answers
+// (XEP-0124 §9.2, §14.3). With acknowledgements, saying nothing says that it
+// has them all. Without, it follows from the window: this request would not be
+// there if more than Requests before it were unanswered, where the one beyond
+// the window is for a pause or the end.
+func (r *request) ackSeq(p transport.Params) uint64 {
+	rid, behind := r.rid.value, uint64(p.Requests)+1
+	switch {
+	case p.Attrs[attrAck] == "":
+		return rid - min(rid, behind)
+	case r.ack.set:
+		return min(r.ack.value, rid-1)
+	}
+	return rid - 1
+}
+
+// pause returns the pause asked for; zero if none. To ask for no time at all
+// is to give back the requests that are held, not to end the session.
+func (r *request) pause() time.Duration {
+	if !r.pauseFor.set {
+		return 0
+	}
+	return time.Duration(max(1, min(r.pauseFor.value, 65536))) * time.Second
+}

@@ -1,0 +1,145 @@
+package bosh
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mochibosh/mochibosh/internal/xmlframe"
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// A Handler serves BOSH at any path that it is put on. It may be used by many
+// goroutines at once.
+type Handler struct {
+	manager *transport.Manager
+	opts    Options
+	limits  xmlframe.Limits
+}
+
+// NewHandler returns a handler whose sessions are the manager's. Nil options
+// are the defaults.
+func NewHandler(m *transport.Manager, opts *Options) *Handler {
+	h := &Handler{manager: m, opts: opts.withDefaults()}
+	if h.limits.MaxBytes = int(h.opts.MaxBody); h.opts.MaxBody == 0 {
+		h.limits.MaxBytes = math.MaxInt
+	}
+	return h
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if !h.cors(w, r) {
+		h.violation(r, "origin not allowed")
+		h.write(w, http.StatusForbidden, defaultContentType, terminal(policyViolation))
+		return
+	}
+	switch r.Method {
+	case http.MethodPost:
+		h.post(w, r)
+	case http.MethodOptions:
+		h.preflight(w, r)
+	case http.MethodGet, http.MethodHead:
+		h.write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(page))
+	default:
+		header.Set("Allow", allowedMethods)
+		h.write(w, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", []byte("Use POST.\n"))
+	}
+}
+
+// page is for people who open the address in a browser.
+const page = "This is a BOSH endpoint (XEP-0124). Programs talk to it with POST.\n"
+
+func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	data, err := h.read(w, r)
+	if err != nil {
+		h.unread(w, r, err)
+		return
+	}
+	req, err := parse(data, &h.limits)
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		h.violation(r, refused.reason)
+		h.refuse(w, refused.condition)
+	case req.hasSID:
+		h.exchange(w, r, &req)
+	default:
+		h.create(w, r, &req)
+	}
+}
+
+// read takes in the body. The deadline for it is lifted again before the
+// request is held.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
+		return nil, errCoding
+	}
+	body := r.Body
+	if h.opts.MaxBody > 0 {
+		body = http.MaxBytesReader(w, body, h.opts.MaxBody)
+	}
+	control := http.NewResponseController(w)
+	if h.opts.BodyTimeout > 0 {
+		control.SetReadDeadline(time.Now().Add(h.opts.BodyTimeout)) // an error: not that kind of server
+	}
+	var buf bytes.Buffer
+	if n := r.ContentLength; n > 0 {
+		// What is announced is not yet there: it is not worth much memory.
+		buf.Grow(int(min(n, 64<<10)) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(body); err != nil {
+		return nil, err
+	}
+	if h.opts.BodyTimeout > 0 {
+		control.SetReadDeadline(time.Time{})
+	}
+	return buf.Bytes(), nil
+}
+
+var errCoding = errors.New("content coding not advertised")
+
+// unread answers a request whose body was not read to its end. What follows
+// on that connection cannot be told from the rest of the body.
+func (h *Handler) unread(w http.ResponseWriter, r *http.Request, err error) {
+	var tooBig *http.MaxBytesError
+	c := badRequest
+	switch {
+	case errors.As(err, &tooBig):
+		c = policyViolation
+		h.violation(r, "body too big")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c = policyViolation
+		h.violation(r, "body too slow")
+	case errors.Is(err, errCoding):
+		h.violation(r, err.Error())
+	case r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF):
+		abort() // the client went away
+	default:
+		h.violation(r, "body unreadable")
+	}
+	w.Header().Set("Connection", "close")
+	h.refuse(w, c)
+}
+
+// abort closes the connection without an answer.
+func abort() { panic(http.ErrAbortHandler) }
+
+// refuse answers with a terminal condition outside any session.
+func (h *Handler) refuse(w http.ResponseWriter, c condition) {
+	h.write(w, http.StatusOK, defaultContentType, terminal(c))
+}
+
+// violation logs that a client broke the rules: what, never whom by its sid,
+// nor anything that it sent.
+func (h *Handler) violation(r *http.Request, what string) {
+	h.opts.Logger.InfoContext(r.Context(), "bosh: request refused", "reason", what, "remote", r.RemoteAddr)
+}

@@ -1,0 +1,122 @@
+package bosh
+
+import (
+	"log/slog"
+	"mime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Default values, where [Options] leaves a field zero.
+const (
+	DefaultWait        = 60 * time.Second
+	DefaultHold        = 1
+	DefaultRequests    = 4
+	DefaultInactivity  = 60 * time.Second
+	DefaultMaxPause    = 2 * time.Minute
+	DefaultMaxBody     = 1 << 20
+	DefaultBodyTimeout = 30 * time.Second
+)
+
+// DefaultContentTypes are the media types that a client may ask for with
+// content, where [Options] names none: those that no browser takes for a page.
+var DefaultContentTypes = []string{"text/xml", "application/xml", "text/plain", "application/octet-stream"}
+
+// Options configure a [Handler]. The limits of the transport.Manager hold as
+// well. Durations on the wire are whole seconds: fractions are cut off.
+type Options struct {
+	// DefaultTo is the target of a client that asks for none. Empty: such a
+	// client is refused.
+	DefaultTo string
+	// Wait bounds how long a request is held. Zero: DefaultWait. Negative:
+	// requests are answered at once.
+	Wait time.Duration
+	// Hold bounds how many requests are held at once. Zero: DefaultHold.
+	// Negative: none. More than 1 stalls clients that have two connections
+	// and ask for both to be held.
+	Hold int
+	// Requests bounds the window: how many requests a client may have open
+	// at once. A client gets one more than it asked to be held, even if fewer
+	// are. Zero: DefaultRequests. Negative: 1.
+	Requests int
+	// Inactivity is how long a session lives without an open request. Zero:
+	// DefaultInactivity. Negative: as long as the manager allows.
+	Inactivity time.Duration
+	// MaxPause bounds the pause that a client may ask for. Zero:
+	// DefaultMaxPause. Negative: no pauses.
+	MaxPause time.Duration
+	// MaxBody bounds the bytes of a request's body. Zero: DefaultMaxBody.
+	// Negative: no bound.
+	MaxBody int64
+	// BodyTimeout bounds the time until a request's body is there. Zero:
+	// DefaultBodyTimeout. Negative: no bound.
+	BodyTimeout time.Duration
+	// WriteTimeout bounds the time that a client takes to read an answer.
+	// Zero: DefaultBodyTimeout. Negative: no bound.
+	WriteTimeout time.Duration
+	// Origins are the origins whose pages may use the endpoint, besides those
+	// of the same host, as browsers write them: "https://example.org". "*"
+	// stands for any, "null" for pages without one. Nil: none. Requests
+	// without Origin are not from pages.
+	Origins []string
+	// Headers are names of header fields that pages of other origins may
+	// send besides Content-Type. Nil: none.
+	Headers []string
+	// ContentTypes are the media types that a client may choose for the
+	// answers of its session. Nil: DefaultContentTypes. Anything that a
+	// browser renders lets others put scripts into this origin.
+	ContentTypes []string
+	// Logger takes violations of the protocol (Info) and a full server (Warn),
+	// never ids or payloads. Nil: no logs.
+	Logger *slog.Logger
+}
+
+func (o *Options) withDefaults() Options {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	opts.Wait = wholeSeconds(setting(opts.Wait, DefaultWait))
+	opts.Hold = setting(opts.Hold, DefaultHold)
+	opts.Requests = min(max(1, setting(opts.Requests, DefaultRequests)), 255) // an unsignedByte
+	opts.Inactivity = wholeSeconds(setting(opts.Inactivity, DefaultInactivity))
+	opts.MaxPause = wholeSeconds(setting(opts.MaxPause, DefaultMaxPause))
+	opts.MaxBody = setting(opts.MaxBody, DefaultMaxBody)
+	opts.BodyTimeout = setting(opts.BodyTimeout, DefaultBodyTimeout)
+	opts.WriteTimeout = setting(opts.WriteTimeout, DefaultBodyTimeout)
+	if opts.ContentTypes == nil {
+		opts.ContentTypes = DefaultContentTypes
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return opts
+}
+
+// setting returns v, the default for zero, or zero for a negative value.
+func setting[T int | int64 | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return max(0, v)
+}
+
+// wholeSeconds makes a duration one that the wire can tell: whole seconds in
+// an unsignedShort.
+func wholeSeconds(d time.Duration) time.Duration {
+	return min(d.Truncate(time.Second), 65535*time.Second)
+}
+
+const defaultContentType = "text/xml; charset=utf-8"
+
+// contentType returns the Content-Type of a session's answers, given what the
+// client asked for (XEP-0124 §7.1). It is put together anew, so nothing of
+// the client's own making gets into a header.
+func (o *Options) contentType(asked string) string {
+	media, _, err := mime.ParseMediaType(asked)
+	if err != nil || !slices.ContainsFunc(o.ContentTypes, func(t string) bool { return strings.EqualFold(t, media) }) {
+		return defaultContentType
+	}
+	return media + "; charset=utf-8"
+}

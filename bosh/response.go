@@ -1,0 +1,132 @@
+package bosh
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+const namespace = "http://jabber.org/protocol/httpbind"
+
+// write sends an answer whole: with its length, since some clients cannot
+// read chunks (XEP-0124 §5), and with a type, since the guess of net/http for
+// a <body> is HTML.
+func (h *Handler) write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	if h.opts.WriteTimeout > 0 {
+		// From now: a deadline from before would cut a request that was held.
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.opts.WriteTimeout))
+	}
+	w.WriteHeader(status)
+	w.Write(body) // a failed write is a lost answer: the client repeats its request
+}
+
+// A wrapper is a <body/> in the making. Its attributes come before its
+// payloads.
+type wrapper struct {
+	xml  []byte
+	open bool // the start tag is not finished
+}
+
+func newWrapper(size int) *wrapper {
+	xml := make([]byte, 0, 256+size)
+	return &wrapper{xml: append(xml, "<body xmlns='"+namespace+"'"...), open: true}
+}
+
+func (b *wrapper) attr(name, value string) {
+	b.xml = append(b.xml, ' ')
+	b.xml = append(b.xml, name...)
+	b.xml = append(b.xml, "='"...)
+	b.xml = appendText(b.xml, []byte(value), true)
+	b.xml = append(b.xml, '\'')
+}
+
+func (b *wrapper) number(name string, value uint64) { b.attr(name, strconv.FormatUint(value, 10)) }
+
+func (b *wrapper) seconds(name string, d time.Duration) { b.number(name, uint64(d/time.Second)) }
+
+// terminate makes it the one that ends the session.
+func (b *wrapper) terminate(c condition) {
+	b.attr("type", "terminate")
+	if c != "" {
+		b.attr("condition", string(c))
+	}
+}
+
+func (b *wrapper) startContent() {
+	if b.open {
+		b.xml = append(b.xml, '>')
+		b.open = false
+	}
+}
+
+func (b *wrapper) payloads(frames []transport.Frame) {
+	for _, f := range frames {
+		if f.End != nil {
+			continue // the only stream ends with its session
+		}
+		b.startContent()
+		b.xml = appendPayload(b.xml, f.Data)
+	}
+}
+
+// uri tells where to go on (XEP-0124 §17.2, see-other-uri).
+func (b *wrapper) uri(uri string) {
+	b.startContent()
+	b.xml = append(b.xml, "<uri>"...)
+	b.xml = appendText(b.xml, []byte(uri), false)
+	b.xml = append(b.xml, "</uri>"...)
+}
+
+func (b *wrapper) bytes() []byte {
+	if b.open {
+		return append(b.xml, "/>"...)
+	}
+	return append(b.xml, "</body>"...)
+}
+
+func terminal(c condition) []byte {
+	b := newWrapper(0)
+	b.terminate(c)
+	return b.bytes()
+}
+
+// respond answers a request of a session. Everything in the answer is in the
+// session or in the response that it keeps, so a repeat of the request gets
+// the same bytes (XEP-0124 §14.3). Late says that the session was over when the
+// request came.
+func (h *Handler) respond(w http.ResponseWriter, s *transport.Session, r transport.Response, late bool) {
+	p := s.Params()
+	b := newWrapper(payloadSize(r.Frames))
+	switch {
+	case r.Replaced:
+		b.attr("type", "error") // a newer copy has its place
+	case r.End != nil:
+		c := conditionOf(r.End)
+		if c == otherRequest && late {
+			c = lateConditionOf(r.End) // it was not processed at the same time
+		}
+		b.terminate(c)
+		if c == seeOtherURI {
+			b.uri(r.End.URI) // in the schema it stands alone
+			break
+		}
+		b.payloads(r.Frames)
+		b.payloads(r.End.Payload)
+	default:
+		creation := r.Seq == p.FirstSeq
+		if creation {
+			b.created(s, p)
+		}
+		// Its absence says: all up to this request, and none above it.
+		if p.Attrs[attrAck] != "" && (creation || r.Ack != r.Seq) {
+			b.number("ack", r.Ack)
+		}
+		b.payloads(r.Frames)
+	}
+	h.write(w, http.StatusOK, p.Attrs[attrContent], b.bytes())
+}
