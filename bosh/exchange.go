@@ -43,6 +43,8 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		// The same for too large and too small: it tells nothing to those who
 		// guess (XEP-0124 §14.3).
 		h.end(w, r, s, &transport.Termination{Condition: transport.OutOfWindow, Text: "request outside the window"})
+	case errors.Is(err, transport.ErrTooManyRequests): // XEP-0124 §11
+		h.end(w, r, s, &transport.Termination{Condition: transport.Policy, Text: "too many requests at once"})
 	case errors.As(err, &over):
 		h.write(w, http.StatusOK, p.Attrs[attrContent], terminal(lateConditionOf(over)))
 	default:

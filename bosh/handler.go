@@ -1,15 +1,13 @@
 package bosh
 
 import (
-	"bytes"
 	"errors"
 	"io"
-	"math"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
+	"github.com/mochibosh/mochibosh/internal/origin"
+	"github.com/mochibosh/mochibosh/internal/reqbody"
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -20,15 +18,15 @@ type Handler struct {
 	manager *transport.Manager
 	opts    Options
 	limits  xmlframe.Limits
+	origins origin.Policy
 }
 
 // NewHandler returns a handler whose sessions are the manager's. Nil options
 // are the defaults.
 func NewHandler(m *transport.Manager, opts *Options) *Handler {
 	h := &Handler{manager: m, opts: opts.withDefaults()}
-	if h.limits.MaxBytes = int(h.opts.MaxBody); h.opts.MaxBody == 0 {
-		h.limits.MaxBytes = math.MaxInt
-	}
+	h.limits.MaxBytes = h.opts.MaxBody
+	h.origins = origin.NewPolicy(h.opts.Origins, append([]string{"Content-Type"}, h.opts.Headers...)...)
 	return h
 }
 
@@ -37,7 +35,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if !h.cors(w, r) {
+	h.origins.SetHeaders(header, r)
+	if !h.origins.Allows(r) {
 		h.violation(r, "origin not allowed")
 		h.write(w, http.StatusForbidden, defaultContentType, terminal(policyViolation))
 		return
@@ -46,7 +45,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		h.post(w, r)
 	case http.MethodOptions:
-		h.preflight(w, r)
+		h.origins.Preflight(w, r, allowedMethods)
 	case http.MethodGet, http.MethodHead:
 		h.write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(page))
 	default:
@@ -54,6 +53,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.write(w, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", []byte("Use POST.\n"))
 	}
 }
+
+const allowedMethods = "POST, GET, HEAD, OPTIONS"
 
 // page is for people who open the address in a browser.
 const page = "This is a BOSH endpoint (XEP-0124). Programs talk to it with POST.\n"
@@ -77,32 +78,12 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read takes in the body. The deadline for it is lifted again before the
-// request is held.
+// read takes in the body.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
 		return nil, errCoding
 	}
-	body := r.Body
-	if h.opts.MaxBody > 0 {
-		body = http.MaxBytesReader(w, body, h.opts.MaxBody)
-	}
-	control := http.NewResponseController(w)
-	if h.opts.BodyTimeout > 0 {
-		control.SetReadDeadline(time.Now().Add(h.opts.BodyTimeout)) // an error: not that kind of server
-	}
-	var buf bytes.Buffer
-	if n := r.ContentLength; n > 0 {
-		// What is announced is not yet there: it is not worth much memory.
-		buf.Grow(int(min(n, 64<<10)) + bytes.MinRead)
-	}
-	if _, err := buf.ReadFrom(body); err != nil {
-		return nil, err
-	}
-	if h.opts.BodyTimeout > 0 {
-		control.SetReadDeadline(time.Time{})
-	}
-	return buf.Bytes(), nil
+	return reqbody.Read(w, r, h.opts.MaxBody, h.opts.BodyTimeout)
 }
 
 var errCoding = errors.New("content coding not advertised")
@@ -110,15 +91,11 @@ var errCoding = errors.New("content coding not advertised")
 // unread answers a request whose body was not read to its end. What follows
 // on that connection cannot be told from the rest of the body.
 func (h *Handler) unread(w http.ResponseWriter, r *http.Request, err error) {
-	var tooBig *http.MaxBytesError
 	c := badRequest
 	switch {
-	case errors.As(err, &tooBig):
+	case errors.Is(err, reqbody.ErrTooBig), errors.Is(err, reqbody.ErrSlow):
 		c = policyViolation
-		h.violation(r, "body too big")
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c = policyViolation
-		h.violation(r, "body too slow")
+		h.violation(r, err.Error())
 	case errors.Is(err, errCoding):
 		h.violation(r, err.Error())
 	case r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF):

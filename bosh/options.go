@@ -13,7 +13,7 @@ const (
 	DefaultWait        = 60 * time.Second
 	DefaultHold        = 1
 	DefaultRequests    = 4
-	DefaultInactivity  = 60 * time.Second
+	DefaultInactivity  = 90 * time.Second
 	DefaultMaxPause    = 2 * time.Minute
 	DefaultMaxBody     = 1 << 20
 	DefaultBodyTimeout = 30 * time.Second
@@ -40,20 +40,21 @@ type Options struct {
 	// at once. A client gets one more than it asked to be held, even if fewer
 	// are. Zero: DefaultRequests. Negative: 1.
 	Requests int
-	// Inactivity is how long a session lives without an open request. Zero:
+	// Inactivity is how long a session lives without an open request. It
+	// should exceed Wait: a client that lost an answer without noticing
+	// repeats its request only a little after the full wait. Zero:
 	// DefaultInactivity. Negative: as long as the manager allows.
 	Inactivity time.Duration
 	// MaxPause bounds the pause that a client may ask for. Zero:
 	// DefaultMaxPause. Negative: no pauses.
 	MaxPause time.Duration
 	// MaxBody bounds the bytes of a request's body. Zero: DefaultMaxBody.
-	// Negative: no bound.
-	MaxBody int64
+	MaxBody int
 	// BodyTimeout bounds the time until a request's body is there. Zero:
-	// DefaultBodyTimeout. Negative: no bound.
+	// DefaultBodyTimeout.
 	BodyTimeout time.Duration
 	// WriteTimeout bounds the time that a client takes to read an answer.
-	// Zero: DefaultBodyTimeout. Negative: no bound.
+	// Zero: DefaultBodyTimeout.
 	WriteTimeout time.Duration
 	// Origins are the origins whose pages may use the endpoint, besides those
 	// of the same host, as browsers write them: "https://example.org". "*"
@@ -82,9 +83,15 @@ func (o *Options) withDefaults() Options {
 	opts.Requests = min(max(1, setting(opts.Requests, DefaultRequests)), 255) // an unsignedByte
 	opts.Inactivity = wholeSeconds(setting(opts.Inactivity, DefaultInactivity))
 	opts.MaxPause = wholeSeconds(setting(opts.MaxPause, DefaultMaxPause))
-	opts.MaxBody = setting(opts.MaxBody, DefaultMaxBody)
-	opts.BodyTimeout = setting(opts.BodyTimeout, DefaultBodyTimeout)
-	opts.WriteTimeout = setting(opts.WriteTimeout, DefaultBodyTimeout)
+	if opts.MaxBody <= 0 {
+		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.BodyTimeout <= 0 {
+		opts.BodyTimeout = DefaultBodyTimeout
+	}
+	if opts.WriteTimeout <= 0 {
+		opts.WriteTimeout = DefaultBodyTimeout
+	}
 	if opts.ContentTypes == nil {
 		opts.ContentTypes = DefaultContentTypes
 	}
@@ -95,7 +102,7 @@ func (o *Options) withDefaults() Options {
 }
 
 // setting returns v, the default for zero, or zero for a negative value.
-func setting[T int | int64 | time.Duration](v, def T) T {
+func setting[T int | time.Duration](v, def T) T {
 	if v == 0 {
 		return def
 	}

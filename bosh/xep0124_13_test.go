@@ -20,7 +20,7 @@ func TestTermination(t *testing.T) {
 		w.wantReceived("then", payload(1)+" closed")
 		w.wantXML("its repeat", c.post(bye), want)
 		w.wantXML("another request", c.post(c.at(2, "", "")), terminal("item-not-found"))
-		time.Sleep(2*time.Minute + 1)
+		time.Sleep(bosh.DefaultWait + bosh.DefaultInactivity + 1)
 		w.wantXML("its repeat, when all is forgotten", c.post(bye), terminal("item-not-found"))
 		if s := w.manager.Stats(); s.Ended != 0 {
 			t.Errorf("%d sessions remembered", s.Ended)

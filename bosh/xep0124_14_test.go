@@ -32,7 +32,7 @@ func TestOrder(t *testing.T) {
 		c := w.create("")
 		two := c.begin(c.at(2, "", payload(2)))
 		w.wantXML("early", two.answer(), terminal("item-not-found"))
-		w.wantAfter("early", two.answer(), 120*time.Second)
+		w.wantAfter("early", two.answer(), bosh.DefaultWait+bosh.DefaultInactivity)
 		w.wantReceived("then", "closed")
 	}))
 

@@ -115,6 +115,8 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, m.end
 	case place == beyond:
 		return 0, ErrWindow
+	case m.end == nil && place == inOrder && m.tooMany(r):
+		return 0, ErrTooManyRequests
 	case m.end == nil && place == tooSoon && !m.in.park(r):
 		return 0, ErrFull
 	}
@@ -132,6 +134,18 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	}
 	m.settle(now, fx)
 	return id, nil
+}
+
+// tooMany reports whether the client has more requests open than the window
+// allows it (XEP-0124 §11). A client that obeys the window never does: it is
+// answered as soon as there is more than it may hold, unless backends are
+// behind, and then it waits.
+func (m *machine) tooMany(r Request) bool {
+	allowed := m.params.Requests
+	if r.End || r.Pause > 0 {
+		allowed++
+	}
+	return m.arrivedSlots() >= allowed
 }
 
 // newerCopy gives the place of an open request to its newest copy
@@ -399,7 +413,7 @@ func (m *machine) deadline() (at time.Time, ok bool) {
 		earliest(m.cursor.deadline)
 	}
 	for i := range m.slots {
-		if s := &m.slots[i]; m.arrived(s) {
+		if s := &m.slots[i]; m.arrived(s) && !m.in.full() { // taken settles, when it is no longer full
 			earliest(s.deadline)
 		}
 	}

@@ -39,7 +39,7 @@ func (m *Manager) Create(ctx context.Context, p Params) (*Session, error) {
 		return nil, err
 	}
 	s.unlock(now, &fx)
-	m.opts.Logger.InfoContext(ctx, "session started", "session", s.logID(), "protocol", p.Protocol)
+	m.opts.Logger.InfoContext(ctx, "session started", "session", s.LogID(), "protocol", p.Protocol)
 	if f := m.opts.Trace.SessionStarted; f != nil {
 		f(s)
 	}
@@ -115,7 +115,7 @@ func (m *Manager) close(t *Termination) []*Session {
 // ended is called once for each session, when it is over.
 func (m *Manager) ended(s *Session) {
 	t := s.machine.end // set, and never changed again
-	m.opts.Logger.Info("session ended", "session", s.logID(), "condition", string(t.Condition), "text", t.Text, "error", t.Err)
+	m.opts.Logger.Info("session ended", "session", s.LogID(), "condition", string(t.Condition), "text", t.Text, "error", t.Err)
 	if f := m.opts.Trace.SessionEnded; f != nil {
 		f(s, t)
 	}
@@ -139,9 +139,10 @@ func (m *Manager) forget(s *Session) {
 	}
 }
 
-// logID names a session in logs. The id itself may be all that a thief needs
-// to take part in the session, so it is never logged.
-func (s *Session) logID() string {
+// LogID names the session in logs: the start of a hash of its id. The id
+// itself may be all that a thief needs to take part in the session, so it is
+// never logged.
+func (s *Session) LogID() string {
 	sum := sha256.Sum256([]byte(s.id))
 	return hex.EncodeToString(sum[:6])
 }

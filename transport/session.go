@@ -148,7 +148,7 @@ func (s *Session) await(ctx context.Context) error {
 // A copy of an earlier request gets the same response again, or takes the
 // place of the one that still waits, which is then told Replaced.
 //
-// Errors: ErrWindow, ErrGone, and ErrFull for an early request for which there
+// Errors: ErrWindow, ErrTooManyRequests, ErrGone, and ErrFull for an early request for which there
 // is no room until the gap is filled, all of which leave the session as it
 // was; the *Termination of a session that is over and whose client was told.
 func (s *Session) ExchangeFunc(r Request, f func(Response)) (stop func() bool, err error) {

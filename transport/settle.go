@@ -53,9 +53,10 @@ func (m *machine) due(now time.Time) bool {
 		return true
 	case !m.arrived(s):
 		return false
-	case s.paused, !now.Before(s.deadline):
-		return true
-	case m.arrivedSlots() > m.params.Hold && !m.in.full():
+	case m.in.full():
+		// Backends are behind. An answer would let the client send more, so it
+		// gets none but what is owed to it; its window closes by itself.
+	case s.paused, !now.Before(s.deadline), m.arrivedSlots() > m.params.Hold:
 		return true
 	}
 	return m.out.last() > m.sent && m.liveSlots() > 0

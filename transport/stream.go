@@ -269,7 +269,7 @@ func (s *Session) taken(n int) {
 func (s *Session) recoverBackend() {
 	if p := recover(); p != nil {
 		err := fmt.Errorf("panic in backend: %v", p)
-		s.manager.opts.Logger.Error("backend panicked", "session", s.logID(), "error", err, "stack", string(debug.Stack()))
+		s.manager.opts.Logger.Error("backend panicked", "session", s.LogID(), "error", err, "stack", string(debug.Stack()))
 		s.Terminate(&Termination{Condition: Internal, Err: err})
 	}
 }

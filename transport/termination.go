@@ -84,6 +84,9 @@ var (
 	ErrNoSession = errors.New("transport: no such session")
 	// ErrWindow means that a request number lies above the window.
 	ErrWindow = errors.New("transport: request number above the window")
+	// ErrTooManyRequests means that the client has more requests open than it
+	// may.
+	ErrTooManyRequests = errors.New("transport: too many requests at once")
 	// ErrGone means that the client asks for what was already released: an
 	// answer that is no longer kept, or frames that it had acknowledged.
 	ErrGone = errors.New("transport: already released")

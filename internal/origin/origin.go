@@ -16,13 +16,14 @@ import (
 type Policy struct {
 	any     bool
 	allowed []string
+	headers string
 }
 
 // NewPolicy returns the policy for a list of origins such as
 // "https://chat.example". "*" allows any; "null" stands for pages without an
-// origin, such as local files.
-func NewPolicy(origins []string) Policy {
-	return Policy{any: slices.Contains(origins, "*"), allowed: origins}
+// origin, such as local files. Pages may send the named headers.
+func NewPolicy(origins []string, headers ...string) Policy {
+	return Policy{slices.Contains(origins, "*"), origins, strings.Join(headers, ", ")}
 }
 
 // Allows reports whether the page that made the request may make it. Requests
@@ -51,8 +52,14 @@ func (p Policy) SetHeaders(h http.Header, r *http.Request) {
 	} else {
 		h["Vary"] = append(vary, "Origin")
 	}
-	if o := r.Header.Get("Origin"); o != "" && p.Allows(r) {
-		h.Set("Access-Control-Allow-Origin", o)
+	o := r.Header.Get("Origin")
+	if o == "" || !p.Allows(r) {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", o)
+	if slices.Contains(p.allowed, o) {
+		// Clients may be set to send cookies, for a load balancer.
+		h.Set("Access-Control-Allow-Credentials", "true")
 	}
 }
 
@@ -71,7 +78,7 @@ func (p Policy) Preflight(w http.ResponseWriter, r *http.Request, methods string
 	h.Set("Allow", methods)
 	if p.Allows(r) {
 		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", "Content-Type, Authorization, Last-Event-ID")
+		h.Set("Access-Control-Allow-Headers", p.headers)
 		h.Set("Access-Control-Max-Age", "7200")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -18,10 +18,12 @@ var (
 )
 
 // Read reads the whole body of at most max bytes, within the time-out. The
-// connection's read deadline is cleared afterwards: a request may be held for
-// longer than its body may take.
+// connection's read deadline is cleared then: a request may be held for longer
+// than its body may take.
 //
-// Errors: ErrTooBig, ErrSlow, and those of a connection that broke.
+// Errors: ErrTooBig, ErrSlow, and those of a connection that broke. After any
+// of them what follows on the connection cannot be told from the rest of the
+// body: it is to be closed, and its deadline stays.
 func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration) ([]byte, error) {
 	if r.ContentLength > int64(max) {
 		return nil, tooBig(max)
@@ -30,7 +32,6 @@ func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration
 	if r.ContentLength != 0 {
 		// Writers that know no deadlines, as in tests, are read without.
 		_ = rc.SetReadDeadline(time.Now().Add(timeout))
-		defer rc.SetReadDeadline(time.Time{})
 	}
 	body, err := readAll(w, r, int64(max))
 	var large *http.MaxBytesError
@@ -39,8 +40,13 @@ func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration
 		return nil, tooBig(max)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, fmt.Errorf("%w: more than %v", ErrSlow, timeout)
+	case err != nil:
+		return nil, err
 	}
-	return body, err
+	if r.ContentLength != 0 {
+		_ = rc.SetReadDeadline(time.Time{})
+	}
+	return body, nil
 }
 
 func tooBig(max int) error { return fmt.Errorf("%w: more than %d bytes", ErrTooBig, max) }

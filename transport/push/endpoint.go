@@ -26,7 +26,7 @@ type Endpoint struct {
 // the defaults.
 func NewEndpoint(m *transport.Manager, opts *Options) *Endpoint {
 	o := opts.withDefaults()
-	return &Endpoint{manager: m, opts: o, origins: origin.NewPolicy(o.Origins)}
+	return &Endpoint{manager: m, opts: o, origins: origin.NewPolicy(o.Origins, "Content-Type", "Authorization", "Last-Event-ID")}
 }
 
 // Options returns the options with all defaults filled in.

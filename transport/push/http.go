@@ -49,8 +49,8 @@ var (
 func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) (*Object, error) {
 	body, err := reqbody.Read(w, r, e.opts.MaxBody, e.opts.BodyTimeout)
 	if err != nil {
+		w.Header().Set("Connection", "close") // the rest of the body is not read
 		if errors.Is(err, reqbody.ErrSlow) || errors.Is(err, reqbody.ErrTooBig) {
-			w.Header().Set("Connection", "close") // the rest of the body is not read
 			return nil, e.refuse(err)
 		}
 		return nil, e.refuse(badRequest("the body did not arrive"))
