@@ -329,12 +329,12 @@ func (s *Splitter) settle() {
 }
 
 // Finish says that the connection has ended. The error is Incomplete unless
-// the stream had ended before, with its end tag.
+// the stream had ended before, with its end tag and nothing begun behind it.
 func (s *Splitter) Finish() error {
 	switch {
 	case s.err != nil:
 		return s.err
-	case s.state == atEnd:
+	case s.state == atEnd && s.Held() == 0:
 		return nil
 	}
 	return &Error{Kind: Incomplete, Offset: s.offset + int64(s.Held()), Text: "connection ended inside the stream"}
