@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
+
+	"github.com/mochibosh/mochibosh/bosh"
 )
 
 // XEP-0124 §14: rids.

@@ -134,7 +134,7 @@ func (s *scanner) unique() error {
 				a.ns = nsNone
 			}
 		} else {
-			ns, err := s.resolve(s.prefix(a), a.lo)
+			ns, err := s.resolve(s.data[a.lo:a.colon], a.lo)
 			if err != nil {
 				return err
 			}

@@ -28,13 +28,6 @@ func (s *scanner) local(a *attr) []byte {
 	return s.data[a.colon+1 : a.hi]
 }
 
-func (s *scanner) prefix(a *attr) []byte {
-	if a.colon < 0 {
-		return nil
-	}
-	return s.data[a.lo:a.colon]
-}
-
 // wholeTag reports whether the tag at pos has all its bytes. It stops at the
 // first '>' outside quotes or at a '<', which no tag may contain, so that
 // reading the tag afterwards always comes to a verdict.
