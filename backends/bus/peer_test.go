@@ -76,6 +76,7 @@ func (p *peer) send(messages ...string) {
 func (p *peer) pull() {
 	p.t.Helper()
 	for {
+		p.session.Ack(p.after) // and whoever waited for room gets it
 		synctest.Wait()
 		r, err := p.session.Pull(context.Background(), transport.Pull{After: p.after})
 		if err != nil {
