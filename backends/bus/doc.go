@@ -34,9 +34,10 @@
 //
 // # Locks
 //
-// In this order: Memory.mu, topic.mu; and alone: Bus.mu, subscription.mu. Only
-// subscription.mu is held while a stream's functions run. It is taken by the
-// topic's fan-out and by the client's own Receive and Close, none of which a
-// carrier's function can cause on its own goroutine; so carriers and traces may
-// call the bus, with PublishOptions.NoWait.
+// topic.mu may be taken under Memory.mu and under subscription.mu; otherwise
+// no lock is taken under another. Only subscription.mu is held while a stream's
+// functions run. The topic's fan-out, a follower, and the client's own Receive
+// and Close take it, none of which a carrier's function can cause on its own
+// goroutine; so carriers and traces may call the bus, with
+// PublishOptions.NoWait.
 package bus

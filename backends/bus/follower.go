@@ -22,6 +22,7 @@ type follower struct {
 	holding bool
 	held    []event
 	stale   bool // who came and went was not told
+	arrived bool // live, but fan-out may bring what history had already
 
 	cancel func()        // nil: it runs in the client's own Receive
 	done   chan struct{} // closed when it is over
@@ -31,8 +32,16 @@ type follower struct {
 // than the reading of history; then history is read again.
 const maxHeld = 256
 
-// add takes what fan-out brings, with the lock held.
-func (f *follower) add(e *event) {
+// take takes what fan-out brings, with the lock held. It reports false when
+// that is for the stream.
+func (f *follower) take(e *event) bool {
+	if f.arrived {
+		if e.member == "" && !f.sent(e) {
+			f.sub.follow = nil
+			return false
+		}
+		return e.member == ""
+	}
 	if f.holding && len(f.held) == maxHeld {
 		f.release()
 	}
@@ -41,6 +50,12 @@ func (f *follower) add(e *event) {
 	} else if e.member != "" {
 		f.stale = true
 	}
+	return true
+}
+
+// sent reports whether history had a message before fan-out brings it.
+func (f *follower) sent(e *event) bool {
+	return e.at.Epoch == f.at.Epoch && e.at.Offset <= f.at.Offset
 }
 
 // release lets go of what is held, with the lock held.
@@ -166,8 +181,8 @@ func (f *follower) flush(ctx context.Context) (live bool, err error) {
 			return live, nil
 		}
 		for i, e := range held {
-			if e.member == "" && e.at.Epoch == f.at.Epoch && e.at.Offset <= f.at.Offset {
-				continue // history had it
+			if e.member == "" && f.sent(&e) {
+				continue
 			}
 			waited, err := f.send(ctx, e.payload)
 			if err != nil {
@@ -195,7 +210,9 @@ func (f *follower) takeHeld() (held []event, live, ok bool) {
 		return nil, false, false
 	}
 	if held, f.held = f.held, nil; held == nil {
-		f.sub.follow = nil
+		if f.arrived = true; f.sub.topic.passed(f.at) {
+			f.sub.follow = nil
+		}
 		return nil, true, true
 	}
 	return held, false, true

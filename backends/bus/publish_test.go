@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,7 +87,7 @@ func TestSlowBody(t *testing.T) {
 		status int
 	}{
 		{"a body within BodyTimeout is taken", 10*time.Second - 1, 200},
-		{"a later one is slow", 10 * time.Second, 408},
+		{"a later one is slow", 10*time.Second + 1, 408},
 	} {
 		t.Run(tt.name, bubble(func(t *testing.T) {
 			client, server := net.Pipe()
@@ -95,11 +96,13 @@ func TestSlowBody(t *testing.T) {
 			s := &http.Server{Handler: New(nil).PublishHandler()}
 			go s.Serve(l)
 			defer s.Close()
-			go func() {
+			var writer sync.WaitGroup
+			defer writer.Wait()
+			writer.Go(func() {
 				fmt.Fprintf(client, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 22\r\n\r\n{\"topic\":")
 				time.Sleep(tt.pause)
 				fmt.Fprintf(client, `"t","data":1}`)
-			}()
+			})
 			r, err := http.ReadResponse(bufio.NewReader(client), nil)
 			if err != nil {
 				t.Fatal(err)

@@ -38,22 +38,25 @@ func (s *subscription) deliver(e *event, before Position) {
 func (s *subscription) take(e *event, before Position) (end bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.gone:
-	case s.follow != nil:
-		s.follow.add(e)
-	case errors.Is(s.client.stream.TrySend(e.payload), transport.ErrFull):
-		if s.topic.rule.Slow == End {
-			s.gone = true
-			return true
-		}
-		s.fallBehind(before, e.member != "")
+	if s.gone || s.follow != nil && s.follow.take(e) {
+		return false
 	}
+	if !errors.Is(s.client.stream.TrySend(e.payload), transport.ErrFull) {
+		return false
+	}
+	if s.topic.rule.Slow == End {
+		s.gone = true
+		return true
+	}
+	s.fallBehind(before, e.member != "")
 	return false
 }
 
 // fallBehind starts to follow from the position, with the lock held.
 func (s *subscription) fallBehind(at Position, stale bool) {
+	if s.follow != nil {
+		at = s.follow.at // history brought it further than fan-out
+	}
 	// Not the stream's context itself: a goroutine would have to watch it.
 	// When the stream is over, Close cancels.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.client.ctx))

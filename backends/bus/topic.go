@@ -21,6 +21,7 @@ type topic struct {
 	mu       sync.Mutex
 	at       Position // of the last message that fan-out has begun with
 	subs     []*subscription
+	busy     bool // fan-out is telling what is at that position
 	lent     bool // fan-out reads the array of subs: nothing in it may change
 	pending  []event
 	spare    []event // the array that pending had before
@@ -211,14 +212,21 @@ func (t *topic) begin(e *event) (subs []*subscription, before Position) {
 	default:
 		t.at = e.at
 	}
-	t.lent = true
+	t.busy, t.lent = true, true
 	return t.subs, before
+}
+
+// passed reports whether fan-out is through with everything up to a position.
+func (t *topic) passed(at Position) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at.Epoch == at.Epoch && (t.at.Offset > at.Offset || t.at.Offset == at.Offset && !t.busy)
 }
 
 func (t *topic) done() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lent = false
+	t.busy, t.lent = false, false
 	t.backlog--
 	if t.room != nil {
 		close(t.room)
