@@ -115,7 +115,7 @@ func TestRecovery(t *testing.T) {
 		time.Sleep(time.Minute - 1)
 		runScript(t, h, `> {"op":"subscribe","topic":"t","history":1}
 			`+subscribed(0, true)+"\n"+message(1, "1"))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		runScript(t, h, `> {"op":"subscribe","topic":"t","since":{"epoch":"EPOCH","offset":0}}
 			`+subscribed(1, false))
 	}))
@@ -130,5 +130,33 @@ func TestRecovery(t *testing.T) {
 			> {"op":"publish","topic":"none","data":2}
 			{"type":"published","topic":"none","offset":2}
 			{"type":"message","topic":"none","offset":2,"data":2}`)
+	}))
+}
+
+func TestQueriesInGo(t *testing.T) {
+	t.Run("history and members", bubble(func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.join().send(`{"op":"subscribe","topic":"t","presence":{"nick":"a"}}`)
+		first := h.publish("t", "1")
+		data := []byte("[2,\n 3]")
+		second, err := h.bus.Publish(t.Context(), "t", data, &PublishOptions{ID: "x", Key: "k"})
+		if err != nil || second.Offset != first.Offset+1 {
+			t.Fatal(second, err)
+		}
+		clear(data) // it was not kept
+		r, err := h.bus.History(t.Context(), "t", Query{Since: &first.Position})
+		if err != nil || !r.Recovered || len(r.Messages) != 1 || r.Last() != second.Position {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if m := r.Messages[0]; m.Key != "k" || string(m.Data) != "[2,3]" {
+			t.Errorf("message %s, key %q", m.Data, m.Key)
+		}
+		members, count, err := h.bus.Members(t.Context(), "t")
+		if err != nil || count != 1 || string(members[0].Info) != `{"nick":"a"}` {
+			t.Errorf("%+v, %d, %v", members, count, err)
+		}
+		if r, err := h.bus.History(t.Context(), "nobody", Query{Last: 5}); err != nil || len(r.Messages) != 0 || len(h.bus.engine.(*Memory).topics) != 1 {
+			t.Errorf("asking made a topic: %+v, %v", r, err)
+		}
 	}))
 }

@@ -56,7 +56,8 @@ type Position struct {
 
 // A Publication is what is to be published.
 type Publication struct {
-	// Data is one JSON value on one line. It is not to be modified any more.
+	// Data is one JSON value on one line. It is the publisher's: an engine
+	// that keeps it makes a copy.
 	Data json.RawMessage
 	// ID, if set, makes repeating harmless.
 	ID string

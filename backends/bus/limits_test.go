@@ -235,3 +235,32 @@ func TestEngineFailures(t *testing.T) {
 			message(5, "5"), message(6, "6"), `{"type":"dropped","topic":"t","epoch":"other","offset":0}`, message(1, "1"))...)...)
 	}))
 }
+
+// slowEngine waits before it reads.
+type slowEngine struct {
+	*Memory
+	proceed chan struct{}
+}
+
+func (e *slowEngine) Read(ctx context.Context, topic string, q Query) (Replay, error) {
+	r, err := e.Memory.Read(ctx, topic, q)
+	<-e.proceed
+	return r, err
+}
+
+func TestMuchComesWhileHistoryIsRead(t *testing.T) {
+	for _, more := range []int{maxHeld, maxHeld + 1, 3 * maxHeld} {
+		t.Run(fmt.Sprint(more, " messages"), bubble(func(t *testing.T) {
+			e := &slowEngine{NewMemory(&Options{Topics: []TopicRule{{Pattern: "*", History: 1000}}}), make(chan struct{})}
+			h := newHouse(t, &Options{Engine: e})
+			p := h.join()
+			h.publishUpTo(1, 2)
+			p.send(fmt.Sprintf(`{"op":"subscribe","topic":"t","since":{"epoch":%q,"offset":1}}`, e.epoch))
+			h.publishUpTo(3, 2+more)
+			close(e.proceed)
+			p.want("all of them", append([]string{subscribed(1, true)}, numbered(2, 2+more)...)...)
+			h.publishUpTo(3+more, 3+more)
+			p.want("and what follows", numbered(3+more, 3+more)...)
+		}))
+	}
+}
