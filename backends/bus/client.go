@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -152,12 +150,4 @@ func (c *client) failed(err error) {
 		t = &transport.Termination{Condition: transport.BackendError, Err: err}
 	}
 	c.stream.Session().Terminate(t)
-}
-
-// visibleAs returns the client's member id.
-func (c *client) visibleAs() string {
-	if c.member == "" {
-		c.member = uuid.NewString()
-	}
-	return c.member
 }

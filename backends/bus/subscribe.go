@@ -3,6 +3,8 @@ package bus
 import (
 	"fmt"
 	"slices"
+
+	"github.com/google/uuid"
 )
 
 // subscribe begins a subscription, or replaces one.
@@ -23,8 +25,8 @@ func (c *client) subscribe(cmd *command) error {
 	s := &subscription{client: c, topic: t, visible: cmd.presence != nil}
 	f := &follower{sub: s, holding: true}
 	s.follow = f
-	if s.visible {
-		c.visibleAs() // before fan-out may look at it
+	if s.visible && c.member == "" {
+		c.member = uuid.NewString() // before fan-out may look at it
 	}
 	f.at = t.attach(s)
 	replay, b, err := c.subscribed(cmd, f.at)
