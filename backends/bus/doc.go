@@ -34,8 +34,9 @@
 //
 // # Locks
 //
-// topic.mu may be taken under Memory.mu and under subscription.mu; otherwise
-// no lock is taken under another. Only subscription.mu is held while a stream's
+// topic.mu may be taken under Memory.mu and under subscription.mu, and both of
+// the first under topic.opening; otherwise no lock of the package is taken
+// under another. Only subscription.mu is held while a stream's
 // functions run. The topic's fan-out, a follower, and the client's own Receive
 // and Close take it, none of which a carrier's function can cause on its own
 // goroutine; so carriers and traces may call the bus, with
