@@ -1,0 +1,171 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// A Bus connects sessions with topics. It is a [transport.Backend]; each of
+// its streams is a client of its own. All methods may be called from many
+// goroutines at once.
+type Bus struct {
+	opts   Options
+	engine Engine
+
+	mu     sync.Mutex
+	topics map[string]*topic // those with subscribers here
+}
+
+// New returns a bus. Nil options are the defaults. There is nothing to close:
+// the bus ends with its sessions.
+func New(opts *Options) *Bus {
+	b := &Bus{opts: opts.withDefaults(), topics: make(map[string]*topic)}
+	if b.engine = b.opts.Engine; b.engine == nil {
+		b.engine = NewMemory(&b.opts)
+	}
+	return b
+}
+
+// Open implements [transport.Backend].
+func (b *Bus) Open(ctx context.Context, st *transport.Stream) (transport.Receiver, error) {
+	return &client{bus: b, stream: st, ctx: ctx}, nil
+}
+
+// PublishOptions are what a publication may have besides its data.
+type PublishOptions struct {
+	// ID makes repeating harmless: the same id in the same topic is published
+	// once within Options.IDAge. At most MaxLabel bytes.
+	ID string
+	// Key says what the message is about, for LatestPerKey. At most MaxLabel
+	// bytes.
+	Key string
+	// NoWait has the call fail with Busy, where it would wait for
+	// subscribers to be served. It is for functions that must not block, as
+	// those that a carrier hands to a session, or those of a Trace.
+	NoWait bool
+}
+
+// Publish publishes data, which must be one JSON value, in a topic. It returns
+// as soon as the message has its position; subscribers get it soon after.
+// While the topic is behind by Options.MaxPending it waits. Nil options are
+// none. The data is not kept.
+//
+// Errors: an *Error with BadRequest, TooBig, TooManyTopics, Busy or Internal;
+// the context's.
+func (b *Bus) Publish(ctx context.Context, topic string, data json.RawMessage, opts *PublishOptions) (Published, error) {
+	if opts == nil {
+		opts = &PublishOptions{}
+	}
+	switch {
+	case !json.Valid(data) || !utf8.Valid(data):
+		return Published{}, badRequest("data is not JSON in UTF-8")
+	case len(opts.ID) > MaxLabel || len(opts.Key) > MaxLabel:
+		return Published{}, badRequest(fmt.Sprintf("id or key is longer than %d bytes", MaxLabel))
+	}
+	// Engines may keep what they get; text of the wire is UTF-8.
+	p := Publication{Data: oneLine(data), ID: opts.ID, Key: strings.ToValidUTF8(opts.Key, "\ufffd")}
+	return b.publish(ctx, topic, p, !opts.NoWait)
+}
+
+// publish publishes what is known to be valid JSON.
+func (b *Bus) publish(ctx context.Context, topic string, p Publication, wait bool) (Published, error) {
+	if err := b.opts.checkTopic(topic); err != nil {
+		return Published{}, err
+	}
+	switch {
+	case p.Data == nil:
+		return Published{}, badRequest("data is missing")
+	case len(p.Data) > b.opts.MaxMessage:
+		return Published{}, &Error{Code: TooBig, Text: fmt.Sprintf("data is longer than %d bytes", b.opts.MaxMessage)}
+	}
+	if err := b.room(ctx, topic, wait); err != nil {
+		return Published{}, err
+	}
+	return b.engine.Publish(ctx, topic, p)
+}
+
+// room waits until the topic's subscribers here are not too far behind.
+func (b *Bus) room(ctx context.Context, name string, wait bool) error {
+	b.mu.Lock()
+	t := b.topics[name]
+	b.mu.Unlock()
+	switch {
+	case t == nil:
+		return nil
+	case wait:
+		return t.Room(ctx)
+	case t.full() != nil:
+		return &Error{Code: Busy, Text: "the topic's subscribers are behind"}
+	}
+	return nil
+}
+
+// History returns a part of a topic's history. Errors: an *Error with
+// BadRequest or Internal; the engine's.
+func (b *Bus) History(ctx context.Context, topic string, q Query) (Replay, error) {
+	if err := b.opts.checkTopic(topic); err != nil {
+		return Replay{}, err
+	}
+	return b.engine.Read(ctx, topic, q)
+}
+
+// Members returns who is present in a topic, up to Options.MaxMembers of them,
+// and how many there are. Errors: as of History.
+func (b *Bus) Members(ctx context.Context, topic string) (members []Member, count int, err error) {
+	if err := b.opts.checkTopic(topic); err != nil {
+		return nil, 0, err
+	}
+	return b.engine.Members(ctx, topic, b.opts.MaxMembers)
+}
+
+// authorize asks whether an operation is allowed.
+func (b *Bus) authorize(ctx context.Context, st *transport.Stream, op Op, topic string) error {
+	if b.opts.Authorize == nil {
+		return nil
+	}
+	err := b.opts.Authorize(ctx, st, op, topic)
+	if err == nil {
+		return nil
+	}
+	text := string(op) + " is not allowed here"
+	if e, ok := err.(*Error); ok {
+		text = e.Text
+	}
+	return &Error{Code: Forbidden, Text: text, Err: err}
+}
+
+// acquire returns the topic, open. Each call is undone by one of release.
+func (b *Bus) acquire(ctx context.Context, name string) (*topic, error) {
+	b.mu.Lock()
+	t := b.topics[name]
+	if t == nil {
+		t = &topic{bus: b, name: name, rule: b.opts.rule(name)}
+		b.topics[name] = t
+	}
+	t.refs++
+	b.mu.Unlock()
+	if err := t.open(ctx); err != nil {
+		b.release(t)
+		return nil, err
+	}
+	return t, nil
+}
+
+func (b *Bus) release(t *topic) {
+	b.mu.Lock()
+	t.refs--
+	last := t.refs == 0
+	if last {
+		delete(b.topics, t.name)
+	}
+	b.mu.Unlock()
+	if last {
+		t.close()
+	}
+}

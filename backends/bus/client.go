@@ -1,0 +1,153 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// client is one stream of a session: the [transport.Receiver] that takes its
+// commands. Receive and Close never overlap, so nothing here needs a lock.
+type client struct {
+	bus    *Bus
+	stream *transport.Stream
+	ctx    context.Context
+	member string          // its public id, made when it is first visible somewhere
+	subs   []*subscription // by the topics' names
+}
+
+// leaveTimeout bounds how long an engine may take to note that somebody left:
+// the context of the session is over by then.
+const leaveTimeout = 10 * time.Second
+
+// Receive implements [transport.Receiver]. What is wrong with a message is
+// answered; only a stream that takes no answer is over.
+func (c *client) Receive(p []byte) error {
+	cmd, err := parseCommand(p)
+	if err == nil {
+		err = c.do(&cmd)
+	}
+	var t *transport.Termination
+	switch {
+	case err == nil, c.ctx.Err() != nil, errors.Is(err, transport.ErrStreamClosed):
+		return nil // Close says the rest
+	case errors.As(err, &t):
+		return t
+	}
+	e := refusal(err)
+	if e.Code == Internal {
+		c.bus.opts.Logger.ErrorContext(c.ctx, "bus command failed", "op", cmd.op, "error", err)
+	}
+	return c.send(errorMessage(cmd.ref, e))
+}
+
+// Close implements [transport.Receiver].
+func (c *client) Close(error) {
+	for _, s := range c.subs {
+		c.drop(s, s.visible)
+	}
+	c.subs = nil
+}
+
+func (c *client) do(cmd *command) error {
+	switch cmd.op {
+	case "subscribe", "unsubscribe", "publish", "presence":
+	case "":
+		return badRequest("op is missing")
+	default:
+		return badRequest("op is unknown")
+	}
+	if err := c.bus.opts.checkTopic(cmd.topic); err != nil {
+		return err
+	}
+	switch cmd.op {
+	case "subscribe":
+		return c.subscribe(cmd)
+	case "unsubscribe":
+		return c.unsubscribe(cmd)
+	case "publish":
+		return c.publish(cmd)
+	}
+	return c.presence(cmd)
+}
+
+func (c *client) publish(cmd *command) error {
+	if err := c.bus.authorize(c.ctx, c.stream, OpPublish, cmd.topic); err != nil {
+		return err
+	}
+	done, err := c.bus.publish(c.ctx, cmd.topic, Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key}, true)
+	if err != nil {
+		return err
+	}
+	b := append(answer("published", cmd.ref, cmd.topic), `,"offset":`...)
+	b = strconv.AppendUint(b, done.Offset, 10)
+	if done.Duplicate {
+		b = append(b, `,"duplicate":true`...)
+	}
+	return c.send(append(b, '}'))
+}
+
+func (c *client) presence(cmd *command) error {
+	if err := c.bus.authorize(c.ctx, c.stream, OpPresence, cmd.topic); err != nil {
+		return err
+	}
+	members, count, err := c.bus.Members(c.ctx, cmd.topic)
+	if err != nil {
+		return err
+	}
+	return c.send(presenceMessage(cmd.ref, cmd.topic, members, count))
+}
+
+func (c *client) unsubscribe(cmd *command) error {
+	i, ok := c.find(cmd.topic)
+	if !ok {
+		return &Error{Code: NotSubscribed, Text: "not subscribed to this topic"}
+	}
+	s := c.subs[i]
+	c.subs = slices.Delete(c.subs, i, i+1)
+	c.drop(s, s.visible)
+	return c.send(append(answer("unsubscribed", cmd.ref, cmd.topic), '}'))
+}
+
+// find returns where the subscription to a topic is, or would be.
+func (c *client) find(topic string) (i int, ok bool) {
+	return slices.BinarySearchFunc(c.subs, topic, func(s *subscription, topic string) int {
+		return strings.Compare(s.topic.name, topic)
+	})
+}
+
+// drop ends a subscription that is no longer in c.subs.
+func (c *client) drop(s *subscription, leave bool) {
+	s.stop()
+	if leave {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), leaveTimeout)
+		defer cancel()
+		if err := c.bus.engine.Leave(ctx, s.topic.name, c.member); err != nil {
+			c.bus.opts.Logger.ErrorContext(ctx, "bus member not removed", "error", err)
+		}
+	}
+	c.bus.release(s.topic)
+}
+
+// send answers the client. It waits for room, and with it Receive does: a
+// client that reads no answers gets no further commands in.
+func (c *client) send(p []byte) error { return c.stream.Send(c.ctx, p) }
+
+// failed takes the error of a follower. The session ends with it: its client
+// is to know that messages are missing.
+func (c *client) failed(err error) {
+	var t *transport.Termination
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, transport.ErrStreamClosed):
+		return
+	case !errors.As(err, &t):
+		c.bus.opts.Logger.ErrorContext(c.ctx, "bus subscriber not led back", "error", err)
+		t = &transport.Termination{Condition: transport.BackendError, Err: err}
+	}
+	c.stream.Session().Terminate(t)
+}

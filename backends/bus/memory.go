@@ -1,0 +1,270 @@
+package bus
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Memory is the [Engine] of a single process. It has one epoch for all topics
+// and all of its life. A topic that was removed for being idle and is used
+// again goes on above every offset that a removed topic had, so an old
+// position is never mistaken for a new one.
+//
+// All methods may be called from many goroutines at once; none of them blocks.
+type Memory struct {
+	opts  Options
+	epoch string
+
+	mu      sync.Mutex
+	topics  map[string]*record
+	floor   uint64 // the highest offset of any topic removed
+	kept    timeline
+	seen    idMemory
+	cleared time.Time // when idle topics were last removed to make room
+	timer   *time.Timer
+	armed   bool
+}
+
+// record is one topic of a Memory.
+type record struct {
+	name    string
+	rule    TopicRule
+	last    uint64
+	history []*entry // ascending, without gaps
+	bytes   int
+	sinks   []Sink
+	roster  roster
+	used    time.Time // when it was last published to, or lost its last sink
+}
+
+// sweepInterval is how often a Memory looks for what is too old. It affects
+// the use of memory only: history that is too old is never returned.
+const sweepInterval = time.Minute
+
+// NewMemory returns an engine without topics. Nil options are the defaults.
+// Several buses may share it.
+func NewMemory(opts *Options) *Memory {
+	o := opts.withDefaults()
+	return &Memory{
+		opts:   o,
+		epoch:  uuid.NewString()[24:], // 48 random bits
+		topics: make(map[string]*record),
+		seen:   idMemory{max: o.MaxIDs, age: o.IDAge},
+	}
+}
+
+// Publish implements [Engine].
+func (m *Memory) Publish(_ context.Context, topic string, p Publication) (Published, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if at, ok := m.seen.lookup(now, topic, p.ID); ok {
+		return Published{Position: at, Duplicate: true}, nil
+	}
+	r, err := m.record(topic, now)
+	if err != nil {
+		return Published{}, err
+	}
+	r.last++
+	r.used = now
+	msg := Message{Position: Position{m.epoch, r.last}, Key: p.Key, Data: p.Data}.encoded(topic)
+	m.keep(r, msg, now)
+	m.seen.remember(now, topic, p.ID, msg.Position)
+	for _, s := range r.sinks {
+		s.Deliver(msg)
+	}
+	return Published{Position: msg.Position}, nil
+}
+
+// keep adds a message to the histories, within all limits.
+func (m *Memory) keep(r *record, msg Message, now time.Time) {
+	if r.rule.History < 0 {
+		return
+	}
+	e := &entry{Message: msg, at: now, record: r}
+	r.history = append(r.history, e)
+	r.bytes += e.size()
+	m.kept.add(e)
+	m.trim(r, now)
+	for m.kept.bytes > m.opts.MaxHistoryBytes {
+		m.dropFirst(m.kept.oldest.record)
+	}
+}
+
+// trim applies the topic's own limits.
+func (m *Memory) trim(r *record, now time.Time) {
+	for len(r.history) > 0 {
+		tooMany := len(r.history) > r.rule.History
+		tooBig := r.rule.Bytes > 0 && r.bytes > r.rule.Bytes
+		tooOld := r.rule.Age > 0 && now.Sub(r.history[0].at) >= r.rule.Age
+		if !tooMany && !tooBig && !tooOld {
+			return
+		}
+		m.dropFirst(r)
+	}
+}
+
+func (m *Memory) dropFirst(r *record) {
+	e := r.history[0]
+	r.bytes -= e.size()
+	m.kept.remove(e)
+	r.history[0] = nil
+	if r.history = r.history[1:]; len(r.history) == 0 {
+		r.history = nil
+	}
+}
+
+// Read implements [Engine]. A topic that does not exist is not made.
+func (m *Memory) Read(_ context.Context, topic string, q Query) (Replay, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.topics[topic]
+	if r == nil {
+		r = &record{last: m.floor}
+	}
+	m.trim(r, time.Now())
+	first := r.last + 1 - uint64(len(r.history)) // the oldest that is kept
+	from, recovered := first, true
+	switch {
+	case q.Since == nil:
+		from = r.last + 1 - uint64(min(max(0, q.Last), len(r.history)))
+	case q.Since.Epoch == m.epoch && q.Since.Offset <= r.last && q.Since.Offset >= first-1:
+		from = q.Since.Offset + 1
+	default:
+		recovered = false
+	}
+	replay := Replay{Position: Position{m.epoch, from - 1}, Recovered: recovered}
+	if from <= r.last {
+		kept := r.history[from-first:]
+		replay.Messages = make([]Message, len(kept))
+		for i, e := range kept {
+			replay.Messages[i] = e.Message
+		}
+	}
+	return replay, nil
+}
+
+// Subscribe implements [Engine].
+func (m *Memory) Subscribe(_ context.Context, topic string, s Sink) (Position, func(), error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.record(topic, time.Now())
+	if err != nil {
+		return Position{}, nil, err
+	}
+	r.sinks = append(r.sinks, s)
+	return Position{m.epoch, r.last}, func() { m.unsubscribe(r, s) }, nil
+}
+
+func (m *Memory) unsubscribe(r *record, s Sink) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i := slices.Index(r.sinks, s); i >= 0 {
+		r.sinks = slices.Delete(r.sinks, i, i+1)
+		r.used = time.Now()
+	}
+}
+
+// Join implements [Engine].
+func (m *Memory) Join(_ context.Context, topic string, member Member) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.record(topic, time.Now())
+	if err != nil {
+		return err
+	}
+	r.roster.put(member)
+	for _, s := range r.sinks {
+		s.Joined(member)
+	}
+	return nil
+}
+
+// Leave implements [Engine].
+func (m *Memory) Leave(_ context.Context, topic string, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.topics[topic]
+	if r == nil {
+		return nil
+	}
+	if member, ok := r.roster.remove(id); ok {
+		r.used = time.Now()
+		for _, s := range r.sinks {
+			s.Left(member)
+		}
+	}
+	return nil
+}
+
+// Members implements [Engine].
+func (m *Memory) Members(_ context.Context, topic string, limit int) ([]Member, int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.topics[topic]
+	if r == nil {
+		return nil, 0, nil
+	}
+	all := r.roster.members
+	return slices.Clone(all[:min(limit, len(all))]), len(all), nil
+}
+
+// ---- topics come and go
+
+// record returns the topic, which it makes if need be.
+func (m *Memory) record(topic string, now time.Time) (*record, error) {
+	if r := m.topics[topic]; r != nil {
+		return r, nil
+	}
+	if len(m.topics) >= m.opts.MaxTopics && now.Sub(m.cleared) >= time.Second {
+		m.cleared = now // not more often: it looks at every topic
+		m.sweep(now, 0)
+	}
+	if len(m.topics) >= m.opts.MaxTopics {
+		return nil, &Error{Code: TooManyTopics, Text: "the server has too many topics"}
+	}
+	r := &record{name: topic, rule: m.opts.rule(topic), last: m.floor, used: now}
+	m.topics[topic] = r
+	m.arm()
+	return r, nil
+}
+
+// sweep drops what is too old, and topics idle for at least this long.
+func (m *Memory) sweep(now time.Time, idle time.Duration) {
+	m.seen.expire(now)
+	for name, r := range m.topics {
+		m.trim(r, now)
+		if len(r.sinks)+len(r.history)+len(r.roster.members) == 0 && now.Sub(r.used) >= idle {
+			m.floor = max(m.floor, r.last)
+			delete(m.topics, name)
+		}
+	}
+}
+
+// arm starts the timer of the next sweep; there is none while there is nothing
+// to sweep.
+func (m *Memory) arm() {
+	switch {
+	case m.armed:
+		return
+	case m.timer == nil:
+		m.timer = time.AfterFunc(sweepInterval, m.tick)
+	default:
+		m.timer.Reset(sweepInterval)
+	}
+	m.armed = true
+}
+
+func (m *Memory) tick() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep(time.Now(), m.opts.TopicAge)
+	m.armed = false
+	if len(m.topics)+len(m.seen.at) > 0 {
+		m.arm()
+	}
+}

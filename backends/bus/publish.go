@@ -1,0 +1,120 @@
+package bus
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// PublishHandler returns the handler of POST /api/publish, as docs/bus.md has
+// it, to be mounted there or anywhere. Who may publish is for
+// Options.Authorize to say, or for a handler around it.
+func (b *Bus) PublishHandler() http.Handler { return &publishHandler{b} }
+
+type publishHandler struct{ bus *Bus }
+
+// envelope is how much a body may be larger than its data: names and
+// punctuation, a topic, an id and a key with every character escaped.
+func (h *publishHandler) envelope() int64 {
+	return 1024 + 6*(2*MaxLabel+int64(h.bus.opts.MaxTopicName))
+}
+
+func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	done, err := h.publish(w, r)
+	if err != nil {
+		h.refuse(w, r, refusal(err))
+		return
+	}
+	json.NewEncoder(w).Encode(done)
+}
+
+// acknowledgement answers a publish.
+type acknowledgement struct {
+	Topic string `json:"topic"`
+	Published
+}
+
+func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (*acknowledgement, error) {
+	if r.Method != http.MethodPost {
+		return nil, &Error{Code: MethodNotAllowed, Text: "only POST is allowed here"}
+	}
+	body, err := h.read(w, r)
+	if err != nil {
+		return nil, err
+	}
+	cmd, err := parseCommand(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.bus.opts.checkTopic(cmd.topic); err != nil {
+		return nil, err
+	}
+	if err := h.bus.authorize(r.Context(), nil, OpPublish, cmd.topic); err != nil {
+		return nil, err
+	}
+	p := Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key}
+	done, err := h.bus.publish(r.Context(), cmd.topic, p, true)
+	return &acknowledgement{cmd.topic, done}, err
+}
+
+// read reads the body within its limits of size and time.
+func (h *publishHandler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// Not every ResponseWriter has deadlines; then the server's own count.
+	control := http.NewResponseController(w)
+	control.SetReadDeadline(time.Now().Add(h.bus.opts.BodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.bus.opts.MaxMessage)+h.envelope()))
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return nil, &Error{Code: TooBig, Text: "the body is too long"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &Error{Code: Slow, Text: "the body took too long"}
+	case err != nil:
+		return nil, &Error{Code: BadRequest, Text: "the body cannot be read", Err: err}
+	}
+	control.SetReadDeadline(time.Time{}) // it would end the request's context
+	return body, nil
+}
+
+func (h *publishHandler) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
+	status := http.StatusInternalServerError
+	switch e.Code {
+	case BadRequest:
+		status = http.StatusBadRequest
+	case Forbidden:
+		status = http.StatusForbidden
+	case MethodNotAllowed:
+		status = http.StatusMethodNotAllowed
+		w.Header().Set("Allow", http.MethodPost)
+	case Slow:
+		status = http.StatusRequestTimeout
+		w.Header().Set("Connection", "close")
+	case TooBig:
+		status = http.StatusRequestEntityTooLarge
+	case TooManyTopics, Busy:
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	default:
+		if r.Context().Err() != nil {
+			break // the client is gone
+		}
+		h.bus.opts.Logger.ErrorContext(r.Context(), "bus publish failed", "error", e)
+	}
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(refused{refusedError{e.Code, e.Text}})
+}
+
+// refused is the answer to a request that changed nothing.
+type refused struct {
+	Error refusedError `json:"error"`
+}
+
+type refusedError struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}

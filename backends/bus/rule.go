@@ -1,0 +1,68 @@
+package bus
+
+import (
+	"strings"
+	"time"
+)
+
+// Defaults, where a [TopicRule] leaves a field zero.
+const (
+	DefaultHistory      = 100
+	DefaultHistoryAge   = 10 * time.Minute
+	DefaultHistoryBytes = 1 << 20
+)
+
+// A TopicRule has the settings of the topics that match its pattern.
+type TopicRule struct {
+	// Pattern is a topic's name, or the beginning of names followed by "*".
+	// The empty pattern matches nothing.
+	Pattern string
+	// History is how many messages are kept. Zero: DefaultHistory. Negative:
+	// none.
+	History int
+	// Age is how long they are kept. Zero: DefaultHistoryAge. Negative:
+	// however old they are.
+	Age time.Duration
+	// Bytes bounds the history, as encoded and with its bookkeeping. Zero:
+	// DefaultHistoryBytes. Negative: only Options.MaxHistoryBytes does.
+	Bytes int
+	// Slow is what happens to subscribers that are too slow.
+	Slow Policy
+}
+
+// A Policy says what happens to a subscriber when its session takes no more.
+type Policy int
+
+const (
+	// End ends the session with the condition Overflow. Its client makes a
+	// new one and recovers by its positions.
+	End Policy = iota
+	// DropOldest lets the subscriber go on from history when there is room
+	// again. If history no longer reaches back, it is told what was dropped.
+	DropOldest
+	// LatestPerKey does the same, but of what was missed only the newest
+	// message of each key follows. Messages without a key are all kept.
+	LatestPerKey
+)
+
+func (r *TopicRule) match(topic string) bool {
+	if prefix, ok := strings.CutSuffix(r.Pattern, "*"); ok {
+		return strings.HasPrefix(topic, prefix)
+	}
+	return r.Pattern == topic
+}
+
+// rule returns the settings of a topic.
+func (o *Options) rule(topic string) TopicRule {
+	var r TopicRule
+	for i := range o.Topics {
+		if o.Topics[i].match(topic) {
+			r = o.Topics[i]
+			break
+		}
+	}
+	setDefault(&r.History, DefaultHistory)
+	setDefault(&r.Age, DefaultHistoryAge)
+	setDefault(&r.Bytes, DefaultHistoryBytes)
+	return r
+}

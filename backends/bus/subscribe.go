@@ -1,0 +1,110 @@
+package bus
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// subscribe begins a subscription, or replaces one.
+func (c *client) subscribe(cmd *command) error {
+	old, err := c.maySubscribe(cmd)
+	if err != nil {
+		return err
+	}
+	t, err := c.bus.acquire(c.ctx, cmd.topic)
+	if err != nil {
+		return err
+	}
+	if old >= 0 {
+		s := c.subs[old]
+		c.subs = slices.Delete(c.subs, old, old+1)
+		c.drop(s, s.visible && cmd.presence == nil) // else the new info replaces the old
+	}
+	s := &subscription{client: c, topic: t, visible: cmd.presence != nil}
+	f := &follower{sub: s, holding: true}
+	s.follow = f
+	if s.visible && c.member == "" {
+		c.member = uuid.NewString() // before fan-out may look at it
+	}
+	f.at = t.attach(s)
+	replay, b, err := c.subscribed(cmd, f.at)
+	if err != nil {
+		c.drop(s, s.visible)
+		return err
+	}
+	i, _ := c.find(cmd.topic)
+	c.subs = slices.Insert(c.subs, i, s)
+	c.failed(f.begin(c.ctx, b, replay))
+	return nil
+}
+
+// maySubscribe refuses what is not allowed, before anything is changed. It
+// returns the index of the subscription to be replaced, or -1.
+func (c *client) maySubscribe(cmd *command) (old int, err error) {
+	if cmd.since != nil && cmd.history >= 0 {
+		return -1, badRequest("since and history exclude each other")
+	}
+	if len(cmd.presence) > c.bus.opts.MaxInfo {
+		return -1, &Error{Code: TooBig, Text: fmt.Sprintf("presence is longer than %d bytes", c.bus.opts.MaxInfo)}
+	}
+	if err := c.bus.authorize(c.ctx, c.stream, OpSubscribe, cmd.topic); err != nil {
+		return -1, err
+	}
+	if cmd.presence != nil {
+		if err := c.bus.authorize(c.ctx, c.stream, OpPresence, cmd.topic); err != nil {
+			return -1, err
+		}
+	}
+	if i, ok := c.find(cmd.topic); ok {
+		return i, nil
+	}
+	if limit := c.bus.opts.MaxTopicsPerSession; len(c.subs) >= limit {
+		return -1, &Error{Code: TooManyTopics, Text: fmt.Sprintf("more than %d topics in the session", limit)}
+	}
+	return -1, nil
+}
+
+// subscribed asks the engine for what the answer to the command says, and for
+// the messages that follow it.
+func (c *client) subscribed(cmd *command, at Position) (Replay, []byte, error) {
+	replay := Replay{Position: at, Recovered: true}
+	var err error
+	switch {
+	case cmd.since != nil:
+		replay, err = c.bus.engine.Read(c.ctx, cmd.topic, Query{Since: cmd.since})
+	case cmd.history > 0:
+		replay, err = c.bus.engine.Read(c.ctx, cmd.topic, Query{Last: cmd.history})
+	}
+	if err != nil {
+		return replay, nil, err
+	}
+	b := appendPosition(answer("subscribed", cmd.ref, cmd.topic), replay.Position)
+	if replay.Recovered {
+		b = append(b, `,"recovered":true`...)
+	} else {
+		b = append(b, `,"recovered":false`...)
+	}
+	if cmd.presence != nil {
+		if b, err = c.join(cmd, b); err != nil {
+			return replay, nil, err
+		}
+	}
+	return replay, append(b, '}'), nil
+}
+
+// join makes the client present, and appends who is.
+func (c *client) join(cmd *command, b []byte) ([]byte, error) {
+	info := append([]byte(nil), cmd.presence...) // the frame is not kept for it
+	if err := c.bus.engine.Join(c.ctx, cmd.topic, Member{ID: c.member, Info: info}); err != nil {
+		return nil, err
+	}
+	members, count, err := c.bus.engine.Members(c.ctx, cmd.topic, c.bus.opts.MaxMembers)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, `,"member":`...)
+	b = appendString(b, c.member)
+	return appendMembers(b, members, count), nil
+}

@@ -1,0 +1,89 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// subscription is one client in one topic. It is live when follow is nil:
+// messages go straight to the stream. Else somebody leads it back there.
+type subscription struct {
+	client  *client
+	topic   *topic
+	index   int  // in topic.subs; guarded by topic.mu
+	visible bool // it is present, and told who comes and goes; never changes
+
+	mu     sync.Mutex // held while the stream is given something by fan-out
+	gone   bool
+	follow *follower
+}
+
+// deliver takes what the topic's fan-out has to tell; before is the position
+// that the subscriber has reached until then.
+func (s *subscription) deliver(e *event, before Position) {
+	if e.member != "" && (!s.visible || e.member == s.client.member) {
+		return
+	}
+	if s.take(e, before) {
+		s.client.stream.Session().Terminate(overflow(s.topic.name))
+	}
+}
+
+// take reports whether the session is to be ended, which is done without the
+// lock.
+func (s *subscription) take(e *event, before Position) (end bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone || s.follow != nil && s.follow.take(e) {
+		return false
+	}
+	if !errors.Is(s.client.stream.TrySend(e.payload), transport.ErrFull) {
+		return false
+	}
+	if s.topic.rule.Slow == End {
+		s.gone = true
+		return true
+	}
+	s.fallBehind(before, e.member != "")
+	return false
+}
+
+// fallBehind starts to follow from the position, with the lock held.
+func (s *subscription) fallBehind(at Position, stale bool) {
+	if s.follow != nil {
+		at = s.follow.at // history brought it further than fan-out
+	}
+	// Not the stream's context itself: a goroutine would have to watch it.
+	// When the stream is over, Close cancels.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.client.ctx))
+	f := &follower{sub: s, at: at, stale: stale, cancel: cancel, done: make(chan struct{})}
+	s.follow = f
+	go func() {
+		defer close(f.done)
+		defer cancel()
+		s.client.failed(f.catchUp(ctx))
+	}()
+}
+
+// stop takes the subscriber out; nothing is sent for it any more when it
+// returns.
+func (s *subscription) stop() {
+	s.mu.Lock()
+	s.gone = true
+	f := s.follow
+	s.mu.Unlock()
+	if f != nil && f.cancel != nil {
+		f.cancel()
+		<-f.done
+	}
+	s.topic.detach(s)
+}
+
+// overflow ends the session of a subscriber that is too slow.
+func overflow(topic string) *transport.Termination {
+	return &transport.Termination{Condition: transport.Overflow, Text: "too slow for topic " + strconv.Quote(topic)}
+}
