@@ -27,7 +27,7 @@ func TestInactivity(t *testing.T) {
 	t.Run("the answer to the creation starts it", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		w.create("")
-		time.Sleep(60 * time.Second)
+		time.Sleep(90 * time.Second)
 		w.wantReceived("nobody came", "closed")
 	}))
 
