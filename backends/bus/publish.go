@@ -3,23 +3,28 @@ package bus
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"os"
-	"time"
+
+	"github.com/mochibosh/mochibosh/internal/origin"
+	"github.com/mochibosh/mochibosh/internal/reqbody"
 )
 
 // PublishHandler returns the handler of POST /api/publish, as docs/bus.md has
 // it, to be mounted there or anywhere. Who may publish is for
-// Options.Authorize to say, or for a handler around it.
-func (b *Bus) PublishHandler() http.Handler { return &publishHandler{b} }
+// Options.Authorize to say, or for a handler around it. It is for servers and
+// our own pages: a page of another origin is refused, since a browser would
+// let it post without asking.
+func (b *Bus) PublishHandler() http.Handler { return &publishHandler{bus: b} }
 
-type publishHandler struct{ bus *Bus }
+type publishHandler struct {
+	bus     *Bus
+	origins origin.Policy
+}
 
 // envelope is how much a body may be larger than its data: names and
 // punctuation, a topic, an id and a key with every character escaped.
-func (h *publishHandler) envelope() int64 {
-	return 1024 + 6*(2*MaxLabel+int64(h.bus.opts.MaxTopicName))
+func (h *publishHandler) envelope() int {
+	return 1024 + 6*(2*MaxLabel+h.bus.opts.MaxTopicName)
 }
 
 func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -43,6 +48,9 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (*ackno
 	if r.Method != http.MethodPost {
 		return nil, &Error{Code: MethodNotAllowed, Text: "only POST is allowed here"}
 	}
+	if !h.origins.Allows(r) {
+		return nil, &Error{Code: Forbidden, Text: "pages of this origin may not publish"}
+	}
 	body, err := h.read(w, r)
 	if err != nil {
 		return nil, err
@@ -64,20 +72,18 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (*ackno
 
 // read reads the body within its limits of size and time.
 func (h *publishHandler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// Not every ResponseWriter has deadlines; then the server's own count.
-	control := http.NewResponseController(w)
-	control.SetReadDeadline(time.Now().Add(h.bus.opts.BodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.bus.opts.MaxMessage)+h.envelope()))
-	var tooBig *http.MaxBytesError
+	body, err := reqbody.Read(w, r, h.bus.opts.MaxMessage+h.envelope(), h.bus.opts.BodyTimeout)
+	if err != nil {
+		w.Header().Set("Connection", "close") // the rest of it is not read
+	}
 	switch {
-	case errors.As(err, &tooBig):
+	case errors.Is(err, reqbody.ErrTooBig):
 		return nil, &Error{Code: TooBig, Text: "the body is too long"}
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, reqbody.ErrSlow):
 		return nil, &Error{Code: Slow, Text: "the body took too long"}
 	case err != nil:
 		return nil, &Error{Code: BadRequest, Text: "the body cannot be read", Err: err}
 	}
-	control.SetReadDeadline(time.Time{}) // it would end the request's context
 	return body, nil
 }
 
@@ -93,7 +99,6 @@ func (h *publishHandler) refuse(w http.ResponseWriter, r *http.Request, e *Error
 		w.Header().Set("Allow", http.MethodPost)
 	case Slow:
 		status = http.StatusRequestTimeout
-		w.Header().Set("Connection", "close")
 	case TooBig:
 		status = http.StatusRequestEntityTooLarge
 	case TooManyTopics, Busy:

@@ -114,3 +114,17 @@ func TestSlowBody(t *testing.T) {
 		}))
 	}
 }
+
+func TestPublishingFromPagesOfOtherOrigins(t *testing.T) {
+	b := New(nil)
+	for origin, status := range map[string]int{"": 200, "http://example.com": 200, "https://evil.example": 403, "null": 403} {
+		r := httptest.NewRequest("POST", "http://example.com/api/publish", strings.NewReader(`{"topic":"t","data":1}`))
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		w := httptest.NewRecorder()
+		if b.PublishHandler().ServeHTTP(w, r); w.Code != status {
+			t.Errorf("from %q: got %d %s", origin, w.Code, w.Body)
+		}
+	}
+}
