@@ -117,6 +117,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
 	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to})
+	m.quiet = time.Time{}
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
 	case place == tooSoon:
@@ -138,6 +139,7 @@ func (m *machine) newerCopy(i int, to func(Response), fx *effects) (id uint64) {
 	fx.reply(s.reply, Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Replaced: true})
 	m.lastSlot++
 	s.id, s.reply = m.lastSlot, to
+	m.quiet = time.Time{}
 	return s.id
 }
 
