@@ -166,7 +166,7 @@ func (m *machine) apply(now time.Time, r Request, fx *effects) {
 	fx.accept(r.Frames)
 	m.release(r.AckSeq)
 	m.grace = m.params.Inactivity // a pause holds for one silence only
-	if r.Pause > 0 {
+	if r.Pause > 0 && m.params.MaxPause > 0 {
 		m.pause(r.Pause)
 	}
 	if r.End {
