@@ -109,7 +109,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	}
 	switch {
 	case place == repeat:
-		return 0, m.replay(r.Seq, to, fx)
+		return 0, m.replay(now, r.Seq, to, fx)
 	case m.end != nil && m.told:
 		return 0, m.end
 	case place == beyond:
@@ -143,8 +143,9 @@ func (m *machine) newerCopy(i int, to func(Response), fx *effects) (id uint64) {
 	return s.id
 }
 
-// replay gives an answer again.
-func (m *machine) replay(seq uint64, to func(Response), fx *effects) error {
+// replay gives an answer again. It is now the last one, from which inactivity
+// and pauses count (XEP-0124 §10).
+func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effects) error {
 	for _, a := range m.answers {
 		if a.seq != seq {
 			continue
@@ -153,6 +154,9 @@ func (m *machine) replay(seq uint64, to func(Response), fx *effects) error {
 		r.Frames = m.out.from(a.first, a.first+uint64(a.frames)-1)
 		if a.end {
 			r.End = m.end
+		}
+		if !m.quiet.IsZero() {
+			m.quiet = now
 		}
 		fx.reply(to, r)
 		return nil
