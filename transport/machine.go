@@ -108,7 +108,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return id, nil
 	}
 	switch {
-	case place == repeat:
+	case place == repeat, m.end != nil && m.answered(r.Seq):
 		return 0, m.replay(now, r.Seq, to, fx)
 	case m.end != nil && m.told:
 		return 0, m.end
@@ -162,6 +162,12 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		return nil
 	}
 	return ErrGone
+}
+
+// answered reports whether the answer to a request is kept. When a session
+// ends, requests above a gap are answered, too.
+func (m *machine) answered(seq uint64) bool {
+	return slices.ContainsFunc(m.answers, func(a answer) bool { return a.seq == seq })
 }
 
 // apply lets a request that is in order take effect.
