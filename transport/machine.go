@@ -102,27 +102,26 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	if place == beyond && r.Seq == m.in.next+m.in.window && (r.End || r.Pause > 0) {
 		place = tooSoon // one more than the window is allowed to these (XEP-0124 §11)
 	}
-	if i := m.slot(r.Seq); i >= 0 {
-		id = m.newerCopy(i, to, fx)
-		m.settle(now, fx)
-		return id, nil
-	}
+	i := m.slot(r.Seq)
 	switch {
+	case i >= 0:
+		id = m.newerCopy(i, to, fx)
 	case place == repeat, m.end != nil && m.answered(r.Seq):
 		return 0, m.replay(now, r.Seq, to, fx)
 	case m.end != nil && m.told:
 		return 0, m.end
 	case place == beyond:
 		return 0, ErrWindow
+	default:
+		wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
+		id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to})
+		m.quiet = time.Time{}
 	}
-	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
-	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to})
-	m.quiet = time.Time{}
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
 	case place == tooSoon:
 		m.in.park(r)
-	default:
+	case place == inOrder: // it may be a copy of one that park refused
 		m.apply(now, r, fx)
 		for next, ok := m.in.unpark(); ok; next, ok = m.in.unpark() {
 			m.apply(now, next, fx)
