@@ -255,15 +255,22 @@ func (m *machine) taken(now time.Time, n int, fx *effects) {
 
 // ---- pulls with a cursor (push.v1)
 
-// takeOver makes n the newest attach number, displacing what is attached.
-func (m *machine) takeOver(n uint64, fx *effects) error {
+// attachTo makes n the newest attach number, for pulls to come.
+func (m *machine) attachTo(now time.Time, n uint64, fx *effects) error {
 	if n <= m.attach {
 		return ErrReplaced
 	}
+	m.takeOver(n, fx)
+	m.active(now)
+	m.settle(now, fx)
+	return nil
+}
+
+// takeOver makes n the newest attach number, displacing what is attached.
+func (m *machine) takeOver(n uint64, fx *effects) {
 	m.attach = n
 	m.out.abandon()
 	m.displace(fx)
-	return nil
 }
 
 // displace tells the open pull that another one took its place.

@@ -201,7 +201,7 @@ func (s *scripted) run(line string) error {
 			fmt.Fprintf(s.log, "ack %d:%s\n", n, failure(err))
 		}
 	case "attach":
-		err := s.m.takeOver(n, &fx)
+		err := s.m.attachTo(s.now, n, &fx)
 		s.deliver(&fx)
 		if err != nil {
 			fmt.Fprintf(s.log, "attach %d:%s\n", n, failure(err))

@@ -172,7 +172,7 @@ func (s *Session) Exchange(ctx context.Context, r Request) (Response, error) {
 func (s *Session) Attach(n uint64) error {
 	var fx effects
 	now := s.lock()
-	err := s.machine.takeOver(n, &fx)
+	err := s.machine.attachTo(now, n, &fx)
 	s.unlock(now, &fx)
 	return err
 }
