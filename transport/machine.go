@@ -110,7 +110,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, m.replay(now, r.Seq, to, fx)
 	case m.end != nil && m.told:
 		return 0, m.end
-	case place == beyond:
+	case place == beyond, m.end == nil && m.in.full() && len(m.slots) >= m.maxOpen(r):
 		return 0, ErrWindow
 	default:
 		wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
@@ -129,6 +129,16 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	}
 	m.settle(now, fx)
 	return id, nil
+}
+
+// maxOpen returns how many requests may be open while backends are behind, so
+// that a client that does not wait for answers cannot fill the memory.
+func (m *machine) maxOpen(r Request) int {
+	n := max(m.params.Requests, m.params.Hold+1)
+	if r.End || r.Pause > 0 {
+		n++
+	}
+	return n
 }
 
 // newerCopy gives the place of an open request to its newest copy

@@ -82,7 +82,8 @@ var (
 	// ErrNoSession means that no session has this id: it never existed, or
 	// its end is so long ago that it is forgotten.
 	ErrNoSession = errors.New("transport: no such session")
-	// ErrWindow means that a request number lies above the window.
+	// ErrWindow means that a request number lies above the window, or that
+	// too many requests are open while backends are behind.
 	ErrWindow = errors.New("transport: request number above the window")
 	// ErrGone means that the client asks for what was already released: an
 	// answer that is no longer kept, or frames that it had acknowledged.
