@@ -21,6 +21,8 @@ type machine struct {
 
 	cursor slot   // the one open pull
 	attach uint64 // highest attach number seen
+	pulled bool   // by a connection under this number
+	shared bool   // several did; none of them can speak for the others
 
 	lastSlot uint64        // gives slots their ids
 	quiet    time.Time     // since when nothing is open; zero while something is
@@ -278,7 +280,7 @@ func (m *machine) attachTo(now time.Time, n uint64, fx *effects) error {
 
 // takeOver makes n the newest attach number, displacing what is attached.
 func (m *machine) takeOver(n uint64, fx *effects) {
-	m.attach = n
+	m.attach, m.pulled, m.shared = n, false, false
 	m.out.abandon()
 	m.displace(fx)
 }
@@ -300,6 +302,7 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 	switch {
 	case p.After > m.out.last():
 		return 0, ErrAhead
+	case p.Again && m.shared:
 	case p.Again:
 		m.out.returned()
 	case p.After >= m.out.base:
@@ -311,6 +314,8 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 	if p.Attach > m.attach {
 		m.takeOver(p.Attach, fx)
 	}
+	m.shared = m.shared || m.pulled && !p.Again
+	m.pulled = true
 	m.displace(fx)
 	m.lastSlot++
 	m.cursor = slot{id: m.lastSlot, seq: p.After, deadline: now.Add(p.Wait), reply: to}
