@@ -21,6 +21,8 @@ type machine struct {
 
 	cursor slot   // the one open pull
 	attach uint64 // highest attach number seen
+	pulled bool   // by a connection under this number
+	shared bool   // several did; none of them can speak for the others
 
 	lastSlot uint64        // gives slots their ids
 	quiet    time.Time     // since when nothing is open; zero while something is
@@ -104,7 +106,6 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	}
 	if i := m.slot(r.Seq); i >= 0 {
 		id = m.newerCopy(i, to, fx)
-		m.quiet = time.Time{}
 		m.settle(now, fx)
 		return id, nil
 	}
@@ -115,7 +116,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, m.end
 	case place == beyond:
 		return 0, ErrWindow
-	case m.end == nil && place == inOrder && m.tooMany(r):
+	case m.end == nil && place == inOrder && m.arrivedSlots() >= m.maxOpen(r):
 		return 0, ErrTooManyRequests
 	case m.end == nil && place == tooSoon && !m.in.park(r):
 		return 0, ErrFull
@@ -136,16 +137,15 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	return id, nil
 }
 
-// tooMany reports whether the client has more requests open than the window
-// allows it (XEP-0124 §11). A client that obeys the window never does: it is
-// answered as soon as there is more than it may hold, unless backends are
-// behind, and then it waits.
-func (m *machine) tooMany(r Request) bool {
-	allowed := m.params.Requests
+// maxOpen returns how many requests may be open (XEP-0124 §11). A client that
+// obeys the window never has more: it is answered as soon as there are more
+// than it may hold, unless backends are behind, and then it waits.
+func (m *machine) maxOpen(r Request) int {
+	n := max(m.params.Requests, m.params.Hold+1)
 	if r.End || r.Pause > 0 {
-		allowed++
+		n++
 	}
-	return m.arrivedSlots() >= allowed
+	return n
 }
 
 // newerCopy gives the place of an open request to its newest copy
@@ -155,16 +155,12 @@ func (m *machine) newerCopy(i int, to func(Response), fx *effects) (id uint64) {
 	fx.reply(s.reply, Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Replaced: true})
 	m.lastSlot++
 	s.id, s.reply = m.lastSlot, to
+	m.quiet = time.Time{}
 	return s.id
 }
 
-// answered reports whether the answer to a request is kept. After the end,
-// this holds for requests that never took effect, too.
-func (m *machine) answered(seq uint64) bool {
-	return slices.ContainsFunc(m.answers, func(a answer) bool { return a.seq == seq })
-}
-
-// replay gives an answer again.
+// replay gives an answer again. It is now the last one, from which inactivity
+// and pauses count (XEP-0124 §10).
 func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effects) error {
 	for _, a := range m.answers {
 		if a.seq != seq {
@@ -175,13 +171,19 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if a.end {
 			r.End = m.end
 		}
-		fx.reply(to, r)
 		if !m.quiet.IsZero() {
-			m.quiet = now // since the last answer; a pause goes on
+			m.quiet = now
 		}
+		fx.reply(to, r)
 		return nil
 	}
 	return ErrGone
+}
+
+// answered reports whether the answer to a request is kept. When a session
+// ends, requests above a gap are answered, too.
+func (m *machine) answered(seq uint64) bool {
+	return slices.ContainsFunc(m.answers, func(a answer) bool { return a.seq == seq })
 }
 
 // apply lets a request that is in order take effect.
@@ -190,7 +192,7 @@ func (m *machine) apply(now time.Time, r Request, fx *effects) {
 	fx.accept(r.Frames)
 	m.release(r.AckSeq)
 	m.grace = m.params.Inactivity // a pause holds for one silence only
-	if r.Pause > 0 {
+	if r.Pause > 0 && m.params.MaxPause > 0 {
 		m.pause(r.Pause)
 	}
 	if r.End {
@@ -270,19 +272,26 @@ func (m *machine) taken(now time.Time, n int, fx *effects) {
 
 // ---- pulls with a cursor (push.v1)
 
-// takeOver makes n the newest attach number, for a client that has all frames
-// up to after, and displaces what is attached.
-func (m *machine) takeOver(n, after uint64, fx *effects) error {
+// attachTo makes n the newest attach number, for pulls to come of a client
+// that has all frames up to after.
+func (m *machine) attachTo(now time.Time, n, after uint64, fx *effects) error {
 	if n <= m.attach {
 		return ErrReplaced
 	}
 	if err := m.goOn(after); err != nil {
 		return err
 	}
-	m.attach = n
+	m.takeOver(n, fx)
+	m.active(now)
+	m.settle(now, fx)
+	return nil
+}
+
+// takeOver makes n the newest attach number, displacing what is attached.
+func (m *machine) takeOver(n uint64, fx *effects) {
+	m.attach, m.pulled, m.shared = n, false, false
 	m.out.abandon()
 	m.displace(fx)
-	return nil
 }
 
 // goOn releases the frames up to a cursor, if those above it are still there.
@@ -309,17 +318,21 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 		return 0, nil
 	case p.After > m.out.last():
 		err = ErrAhead
+	case p.Again && m.shared:
 	case p.Again:
 		m.out.returned()
-	case p.Attach > m.attach:
-		err = m.takeOver(p.Attach, p.After, fx)
-	case p.Attach == 0 || p.After >= m.out.base:
+	case p.Attach == 0 || p.Attach > m.attach || p.After >= m.out.base:
 		err = m.goOn(p.After)
 	}
 	if err != nil {
 		return 0, err
 	}
 	p.After = max(p.After, m.out.base) // a late copy of the newest pull is harmless
+	if p.Attach > m.attach {
+		m.takeOver(p.Attach, fx)
+	}
+	m.shared = m.shared || m.pulled && !p.Again
+	m.pulled = true
 	m.displace(fx)
 	m.lastSlot++
 	m.cursor = slot{id: m.lastSlot, seq: p.After, deadline: now.Add(p.Wait), reply: to}

@@ -177,7 +177,7 @@ func (s *Session) Exchange(ctx context.Context, r Request) (Response, error) {
 func (s *Session) Attach(n, after uint64) error {
 	var fx effects
 	now := s.lock()
-	err := s.machine.takeOver(n, after, &fx)
+	err := s.machine.attachTo(now, n, after, &fx)
 	s.unlock(now, &fx)
 	return err
 }

@@ -10,7 +10,8 @@ import "time"
 //   - numbered requests are answered strictly in order, and none before every
 //     earlier request has arrived (XEP-0124 §8, §14.2);
 //   - the oldest is answered when there are frames, when more than Hold
-//     requests are open, when its wait is over, or when the session ends;
+//     requests are open, when its wait or that of a later one is over, or when
+//     the session ends;
 //   - frames are not spent on a connection that is known to be gone;
 //   - the oldest open request carries the end of the session, the others end
 //     empty (XEP-0124 §13).
@@ -56,10 +57,21 @@ func (m *machine) due(now time.Time) bool {
 	case m.in.full():
 		// Backends are behind. An answer would let the client send more, so it
 		// gets none but what is owed to it; its window closes by itself.
-	case s.paused, !now.Before(s.deadline), m.arrivedSlots() > m.params.Hold:
+	case s.paused, m.waitOver(now), m.arrivedSlots() > m.params.Hold:
 		return true
 	}
 	return m.out.last() > m.sent && m.liveSlots() > 0
+}
+
+// waitOver reports whether any arrived request has waited long enough: those
+// before it are then answered first.
+func (m *machine) waitOver(now time.Time) bool {
+	for i := range m.slots {
+		if s := &m.slots[i]; m.arrived(s) && !now.Before(s.deadline) {
+			return true
+		}
+	}
+	return false
 }
 
 // answerOldest answers the oldest numbered request and keeps the answer.
