@@ -117,7 +117,7 @@ export class Keeper {
 
   #opened(session, resumed) {
     const moved = session === this.#incoming?.session;
-    const old = moved && this.session;
+    const old = moved ? this.session : undefined;
     if (moved) this.#takeOver(session);
     this.#bornAt = this.#setup.env.now();
     if (!resumed) this.#guard(session);

@@ -110,7 +110,10 @@ export class BoshSession {
     }
     if (this.over) return;
     // XEP-0124 §17.3: repeat that request and all before it that have no answer.
-    if (request.answer.type === 'error') this.#repeat(request.rid);
+    const { type, condition } = request.answer;
+    if (type === 'error') this.#repeat(request.rid);
+    // The session is gone, and with it what the earlier requests could be answered.
+    else if (type === 'terminate' && condition) this.#finish(condition);
     else this.#process();
   }
 

@@ -7,12 +7,12 @@ const REST = 1000;
 
 /** One poll after the other (docs/push-v1.md, 4.1); what we send goes by posts beside them. */
 export function longpoll(link) {
-  const abort = new AbortController();
-  loop(link, abort).catch((error) => link.lost(error));
-  return { close: () => abort.abort() };
+  const poll = { abort: undefined };
+  loop(link, poll).catch((error) => link.lost(error));
+  return { close: () => poll.abort?.abort() };
 }
 
-async function loop(link, abort) {
+async function loop(link, current) {
   const { session } = link;
   const { env, urls } = session;
   // The first poll is answered at once, which proves that polls work before anybody relies on it.
@@ -29,6 +29,7 @@ async function loop(link, abort) {
 
   async function poll(object) {
     const started = env.now();
+    const abort = (current.abort = new AbortController());
     try {
       return await exchange(env, urls.longpoll, JSON.stringify(object), { abort });
     } catch (error) {
