@@ -23,12 +23,19 @@ export class Attachment {
   #retry;
   #upgrade;
   #steals = 0;
+  /** A candidate was given up, and may attach when nobody waits for it any more. */
+  #ghost = false;
   #everWorked = false;
 
   constructor(session, choice) {
     this.#session = session;
     this.#choice = choice;
     this.#retry = new Backoff(session.env);
+  }
+
+  /** Whether another carrier is being tried beside the link that works. */
+  get moving() {
+    return !!this.link && !!this.#candidate;
   }
 
   connect() {
@@ -62,6 +69,7 @@ export class Attachment {
     const old = this.link;
     this.link = link;
     this.#candidate = undefined;
+    this.#ghost = false;
     this.#everWorked = true;
     link.sent = this.#session.outbox.acked;
     old?.close();
@@ -71,8 +79,8 @@ export class Attachment {
   }
 
   lost(link, error) {
-    if (link === this.#candidate) this.#candidate = undefined;
-    else if (link === this.link) this.link = undefined;
+    if (link === this.link) this.link = undefined;
+    else this.#giveUp();
     this.#session.troubled(error);
     if (!this.#candidate && error.code === 'replaced') this.#robbed(link);
     if (this.#session.over) return;
@@ -110,8 +118,13 @@ export class Attachment {
 
   #dropCandidate(error) {
     const candidate = this.#candidate;
-    this.#candidate = undefined;
+    if (candidate) this.#giveUp();
     candidate?.close(error);
+  }
+
+  #giveUp() {
+    this.#candidate = undefined;
+    this.#ghost = true;
   }
 
   /** The link that there is will do. */
@@ -140,13 +153,14 @@ export class Attachment {
   }
 
   /**
-   * Our number is behind, or another page uses the session. The former ends by jumping ahead, the latter by leaving,
-   * or the two would take it from each other for ever.
+   * Our number is behind, or that was a copy of a poll, or a candidate long given up: then we jump ahead. Or another page uses the
+   * session: we leave it to them, or the two would take it from each other for ever.
    */
   #robbed(link) {
+    const ours = !link.openedAt || this.#ghost || link.carrier === 'longpoll';
     if (link.age > TRUSTED) this.#steals = 0;
     this.#session.jump(10 ** ++this.#steals);
-    if (this.#steals > STEALS) this.#session.finish({ code: 'replaced', message: 'used elsewhere', retry: true });
+    if (!ours || this.#steals > STEALS) this.#session.finish({ code: 'replaced', message: 'used elsewhere', retry: true });
   }
 
   #tell(carrier, error) {

@@ -133,11 +133,12 @@ class Client {
 
   #callbacks() {
     return {
-      restored: (positions) => (this.#stored = positions),
+      restored: (saved) => this.#restore(saved),
       opened: (resumed) => this.#opened(resumed),
       state: (state, carrier, error) => this.#setState(state, carrier, error),
       message: (value, current) => this.#message(value, current),
       positions: () => this.#positions(),
+      publishes: () => this.#requests.publishes,
       refused: (json) => this.#refused(json, new MochiError('too-big')),
       trouble: (error) => this.#emit('error', error),
       lost: (unsent) => this.#salvage(unsent),
@@ -155,6 +156,12 @@ class Client {
   }
 
   // ---- sessions
+
+  /** What the page had before its reload. */
+  #restore({ topics = {}, publishes = [] }) {
+    this.#stored = topics;
+    this.#requests.adopt(publishes);
+  }
 
   /** A session is there: everything that is wanted is asked of it. */
   #opened(resumed) {
@@ -220,6 +227,7 @@ class Client {
     const json = JSON.stringify(op);
     const answer = this.#requests.add(op.ref, json);
     if (this.#keeper.session?.usable) this.#transmit(json, (error) => this.#requests.fail(op.ref, error));
+    else this.#keeper.save();
     return answer;
   }
 

@@ -20,7 +20,7 @@ export function environment(options) {
     document: world.document,
   };
   const env = {};
-  for (const name in defaults) env[name] = options[name] ?? defaults[name];
+  for (const name in defaults) env[name] = options[name] === undefined ? defaults[name] : options[name];
   env.storage = options.storage ?? sessionStorageOf(world);
   return env;
 }

@@ -15,8 +15,8 @@ const LOOK = 50;
  * Sees to it that there is a session: takes up the one from before a reload, makes another when one is lost, moves
  * from push.v1 to BOSH and back.
  *
- * It tells its owner through `on`: `restored(positions)`, `opened(resumed)`, `state(state, carrier, error)`, `message(value, current)`,
- * `positions()`, `refused(json)`, `trouble(error)`, `lost(unsent)`, `unheld()`, `ended(error)`.
+ * It tells its owner through `on`: `restored({topics, publishes})`, `opened(resumed)`, `state(state, carrier, error)`, `message(value, current)`,
+ * `positions()`, `publishes()`, `refused(json)`, `trouble(error)`, `lost(unsent)`, `unheld()`, `ended(error)`.
  */
 export class Keeper {
   session;
@@ -45,7 +45,7 @@ export class Keeper {
     const release = saved.session && (await claim(this.#setup.env, saved.session.name.session));
     // Another tab has it, of which this one is a copy: then nothing of it is ours.
     const session = release && saved.session;
-    if (session || !saved.session) this.#on.restored(saved.topics ?? {});
+    if (session || !saved.session) this.#on.restored(saved);
     if (this.#closed || this.session || this.#incoming) release?.();
     else this.#resume(session, release);
   }
@@ -68,10 +68,17 @@ export class Keeper {
     this.#retry.wake();
   }
 
+  /** Stores what is to survive a reload. What is in the session's outbox need not be there twice. */
+  save() {
+    const session = this.session?.snapshot;
+    const publishes = session && this.ready ? [] : this.#on.publishes();
+    this.#store?.write({ to: this.#setup.to, session, topics: this.#on.positions(), publishes });
+  }
+
   /** The page goes away: a session that cannot be taken up again should not linger. */
   leave() {
-    if (this.#store && !this.#bosh) this.session?.save();
-    else this.session?.close();
+    this.save();
+    if (!this.#store || this.#bosh) this.session?.close();
   }
 
   close() {
@@ -103,9 +110,9 @@ export class Keeper {
   #make(bosh, saved) {
     const on = {
       open: (resumed) => this.#opened(session, resumed),
-      state: (...news) => session === this.session && this.#on.state(...news),
+      state: (...news) => session === this.session && this.#state(...news),
       message: (value) => this.#on.message(value, session === this.session),
-      save: (snapshot) => session === this.session && this.#save(snapshot),
+      save: () => session === this.session && this.save(),
       refused: (json) => this.#on.refused(json),
       trouble: (error) => this.#on.trouble(error),
       gone: (why) => this.#gone(session, why),
@@ -113,6 +120,11 @@ export class Keeper {
     const setup = { ...this.#setup, on };
     const session = bosh ? new BoshSession(setup) : new PushSession(setup, saved);
     return session;
+  }
+
+  /** A session that replaces another begins by connecting; to the page that is the same connection. */
+  #state(state, ...news) {
+    this.#on.state(state === 'connecting' && this.#bornAt ? 'reconnecting' : state, ...news);
   }
 
   #opened(session, resumed) {
@@ -147,18 +159,14 @@ export class Keeper {
     else session.release = release;
   }
 
-  #save(session) {
-    this.#store?.write({ to: this.#setup.to, session, topics: this.#on.positions() });
-  }
-
   #gone(session, { code, message, retry, unsent }) {
     session.release?.();
     const error = new MochiError(code, message);
     if (session === this.#incoming?.session) return this.#abandon(error);
     if (session !== this.session) return;
-    this.#save();
     this.session = undefined;
     this.#on.lost(unsent);
+    this.save();
     if (!retry) this.#on.ended(error);
     else if (!this.#incoming) this.#renew(error);
   }

@@ -54,6 +54,11 @@ export class Outbox {
     return this.#items.map((item) => item.json);
   }
 
+  /** Number of the last message. */
+  get last() {
+    return this.acked + this.#items.length;
+  }
+
   get empty() {
     return !this.#items.length;
   }

@@ -16,6 +16,8 @@ export class Link {
   /** Number of the next message of the server, where it does not say. */
   next;
   openedAt = 0;
+  /** Its number at the server: the highest is served. */
+  number = 0;
   done = false;
   #wire;
   #watch;
@@ -43,7 +45,7 @@ export class Link {
 
   /** The object that attaches, or creates. It is made for each connection anew: its number must rise. */
   hello() {
-    const hello = this.session.hello();
+    const hello = this.session.hello(this);
     this.next = (hello.ack ?? 0) + 1;
     return hello;
   }

@@ -47,6 +47,10 @@ export class Requests {
     return [...this.#pending].map(([ref, { json }]) => [ref, json]);
   }
 
+  get publishes() {
+    return this.unanswered.map(([, json]) => JSON.parse(json)).filter(({ op }) => op === 'publish');
+  }
+
   /** Takes over what the page had published before its reload: nobody waits for it, but it has to get there. */
   adopt(publishes) {
     const strangers = publishes.filter(({ ref }) => !this.#pending.has(ref));

@@ -6,6 +6,8 @@ import { Uplink } from './uplink.js';
 
 /** Milliseconds that the creation may take. */
 const PATIENCE = 15_000;
+/** More polls than there can be while another carrier is tried. */
+const GAP = 1_000_000;
 /** What these errors say of a session is final. */
 const FINAL = ['gone', 'ahead', 'forbidden'];
 
@@ -14,12 +16,12 @@ const FINAL = ['gone', 'ahead', 'forbidden'];
  * up by itself; the server ends it, or `close`.
  *
  * It tells its owner through `on`: `open(resumed)`, `state(state, carrier, error)`, `message(value)` which may give a
- * promise that does not reject, `save(snapshot)`, `refused(json)`, `trouble(error)`,
+ * promise that does not reject, `save()`, `refused(json)`, `trouble(error)`,
  * `gone({code, message, retry, unsent})`.
  */
 export class PushSession {
   over = false;
-  /** Whether it attached yet: then the limits are known, and messages can be sent. */
+  /** Whether it attached yet: only then can messages be sent. */
   usable = false;
   /** Seconds that a poll is held; undefined: as long as agreed. */
   hold;
@@ -30,8 +32,11 @@ export class PushSession {
   #resumed;
   #creating;
   #resting = new Set();
+  /** The link that is attaching, and what it acknowledges. */
+  #attaching;
+  #attachingAck = 0;
 
-  /** @param saved what `save` was given before the page was reloaded */
+  /** @param saved the `snapshot` from before the page was reloaded */
   constructor({ env, urls, to, choice, on }, saved) {
     Object.assign(this, { env, urls, on });
     this.#to = to;
@@ -62,7 +67,6 @@ export class PushSession {
     queueMicrotask(() => this.#pump());
   }
 
-  /** Moves the live session to another carrier. */
   use(carrier) {
     return this.#attachment.use(carrier);
   }
@@ -83,15 +87,22 @@ export class PushSession {
     if (ending && this.urls.longpoll) this.#postLast(ending);
   }
 
+  /** What a page needs to take the session up after a reload. */
+  get snapshot() {
+    const { name, agreed, inbox, outbox } = this;
+    const numbers = { attach: this.#attach, ack: inbox.handled, acked: outbox.acked };
+    return name && { name, agreed, ...numbers, out: outbox.unconfirmed };
+  }
+
+  get link() {
+    return this.#attachment.link;
+  }
+
   get carrier() {
     return this.link?.carrier;
   }
 
   // ---- for the links
-
-  get link() {
-    return this.#attachment.link;
-  }
 
   /** Makes the session by a post, unless there is one. Its messages wait: a creation repeated would repeat them. */
   create() {
@@ -101,12 +112,23 @@ export class PushSession {
   }
 
   /** The object that attaches. Its number is saved before it is used: one used twice would attach nothing. */
-  hello() {
-    this.#attach++;
+  hello(link) {
+    const { moving } = this.#attachment;
+    // While another carrier is tried the polls go on, below the number that it has: room for them is left there.
+    if (moving && link === this.link) link.number++;
+    else link.number = this.#attach += moving ? GAP : 1;
     if (!this.name) return this.#creation();
-    this.save();
-    this.#uplink.acknowledged(this.inbox.handled);
-    return { ...this.name, attach: this.#attach, ack: this.inbox.handled };
+    if (link.number === this.#attach) this.#attaches(link);
+    return { ...this.name, attach: link.number, ack: this.#acknowledge() };
+  }
+
+  /**
+   * What we can acknowledge now. If an acknowledgement overtook an attachment that says less, that one would come too
+   * late to be served (docs/push-v1.md, rule 5). So none goes beyond it until it is answered.
+   */
+  get ack() {
+    const free = !this.#attaching || this.#attaching.done;
+    return free ? this.inbox.handled : this.#attachingAck;
   }
 
   jump(numbers) {
@@ -116,12 +138,15 @@ export class PushSession {
   receive(link, object) {
     if (object.error) return link.lost(refusal(object));
     if (object.session && !this.name) this.#created(object);
-    this.outbox.confirm(object.ack);
+    this.#confirm(object.ack);
+    if (this.over) return;
     if (object.replaced) return link.lost(new MochiError('replaced', 'another connection took over'));
+    if (link === this.#attaching) this.#attaching = undefined;
     if (!object.end) this.#attachment.spoke(link);
     this.#take(link, object);
     if (object.end) this.finish(object.end);
-    else this.#pump();
+    else this.#uplink.handled();
+    this.#pump();
   }
 
   lost(link, error) {
@@ -151,7 +176,7 @@ export class PushSession {
   }
 
   troubled(error) {
-    this.outbox.confirm(error.ack);
+    this.#confirm(error.ack);
     if (this.over) return;
     const { code, message } = error;
     if (error.status === 413 || code === 'too-big') this.#tooBig();
@@ -169,9 +194,8 @@ export class PushSession {
 
   /** The text of an object with our acknowledgement and a batch of messages. Everything in it is saved before. */
   object(head, { first, messages }) {
-    this.save();
-    this.#uplink.acknowledged(this.inbox.handled);
-    const text = JSON.stringify({ ...head, ack: this.inbox.handled, first });
+    this.on.save();
+    const text = JSON.stringify({ ...head, ack: this.#acknowledge(), first });
     return messages ? `${text.slice(0, -1)},"messages":[${messages.join()}]}` : text;
   }
 
@@ -181,11 +205,29 @@ export class PushSession {
   }
 
   answered({ ack, end }) {
-    this.outbox.confirm(ack);
+    this.#confirm(ack);
     if (end) this.finish(end);
   }
 
   // ----
+
+  #attaches(link) {
+    this.on.save();
+    this.#attaching = link;
+    this.#attachingAck = this.inbox.handled;
+  }
+
+  #confirm(ack) {
+    if (this.over) return;
+    // Somebody else uses our numbers: another page with a copy of our storage, or we after a restored one.
+    if (ack > this.outbox.last) this.finish({ code: 'replaced', message: 'used elsewhere', retry: true });
+    else this.outbox.confirm(ack);
+  }
+
+  #acknowledge() {
+    this.#uplink.acknowledged(this.ack);
+    return this.ack;
+  }
 
   async #create() {
     const text = JSON.stringify(this.#creation());
@@ -204,7 +246,7 @@ export class PushSession {
     if (!session) throw new MochiError('http', 'no session in the answer');
     this.name = { session, key };
     this.agreed = agreed({ wait, inactivity, ping, limits });
-    this.save();
+    this.on.save();
   }
 
   #take(link, { first, messages = [] }) {
@@ -239,14 +281,6 @@ export class PushSession {
 
   #pump() {
     if (!this.over) this.#uplink.pump();
-  }
-
-  /** What a page needs to take the session up after a reload. */
-  save() {
-    if (!this.name) return;
-    const { name, agreed, inbox, outbox } = this;
-    const out = outbox.unconfirmed;
-    this.on.save({ name, agreed, attach: this.#attach, ack: inbox.handled, acked: outbox.acked, out });
   }
 
   #postLast(text) {

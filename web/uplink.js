@@ -31,10 +31,10 @@ export class Uplink {
 
   /** A handler finished. Long-polls carry the acknowledgement by themselves. */
   handled() {
-    const { env, link, inbox } = this.#session;
+    const { env, link, ack } = this.#session;
     if (!link || link.carrier === 'longpoll') return;
-    if (inbox.handled - this.#ackSent >= ACK_COUNT) this.#ackNow();
-    else if (inbox.handled > this.#ackSent) this.#ackTimer ??= env.setTimeout(() => this.#ackNow(), ACK_DELAY);
+    if (ack - this.#ackSent >= ACK_COUNT) this.#ackNow();
+    else if (ack > this.#ackSent) this.#ackTimer ??= env.setTimeout(() => this.#ackNow(), ACK_DELAY);
   }
 
   /** The acknowledgement was in an object that the session made. */

@@ -175,6 +175,7 @@ export class Page {
   #options;
   #listeners = new Map();
   #dead = false;
+  #channels = new Set();
 
   constructor(world, options = {}, items = new Map()) {
     this.#world = world;
@@ -214,6 +215,7 @@ export class Page {
     this.#dead = true;
     this.#world.cut(this);
     this.#world.locks.free(this);
+    for (const channel of this.#channels) channel.close();
   }
 
   reload(options = this.#options) {
@@ -239,6 +241,7 @@ export class Page {
         removeItem: (key) => this.items.delete(key),
       },
       locks: world.locks.of(this),
+      BroadcastChannel: channelsOf(world, this.#channels),
       setTimeout: (job, ms) => world.clock.setTimeout(() => this.#dead || job(), ms),
       clearTimeout: world.clock.clearTimeout,
       now: world.clock.now,
@@ -269,6 +272,31 @@ class Locks {
   free(page) {
     for (const [name, owner] of this.#held) if (owner === page) this.#held.delete(name);
   }
+}
+
+const channels = new Set();
+
+/** BroadcastChannel over the world's clock. */
+function channelsOf(world, mine) {
+  return class {
+    constructor(name) {
+      this.name = name;
+      this.world = world;
+      channels.add(this);
+      mine.add(this);
+    }
+
+    postMessage(data) {
+      for (const other of channels) {
+        if (other === this || other.name !== this.name || other.world !== world) continue;
+        world.later(() => channels.has(other) && other.onmessage?.({ data }), 1);
+      }
+    }
+
+    close() {
+      channels.delete(this);
+    }
+  };
 }
 
 function reply(status, text, headers = {}) {

@@ -175,6 +175,12 @@ export class Server {
   /** Makes a poll, stream or socket the one that is served. */
   #attach(session, { attach, ack }, slot, refuse) {
     if (attach > session.attach && ack < session.acked) return refuse(error('gone'), 410);
+    // A copy of the newest poll is served like it.
+    if (attach === session.attach && session.slot?.once) {
+      const { answer } = session.slot;
+      session.slot.answer = (object) => [answer, slot.answer].forEach((f) => f(object));
+      return true;
+    }
     session.attach = attach;
     session.slot?.answer({ replaced: true });
     if (session.slot) this.#clock.clearTimeout(session.slot.timer);
