@@ -2,6 +2,7 @@ import { Attachment } from './attachment.js';
 import { MochiError } from './error.js';
 import { exchange, refusal } from './http.js';
 import { Inbox, Outbox, byteLength } from './lines.js';
+import { Rests } from './rest.js';
 import { Uplink } from './uplink.js';
 
 /** Milliseconds that the creation may take. */
@@ -31,7 +32,7 @@ export class PushSession {
   #uplink;
   #resumed;
   #creating;
-  #resting = new Set();
+  #rests;
   /** The link that is attaching, and what it acknowledges. */
   #attaching;
   #attachingAck = 0;
@@ -48,6 +49,7 @@ export class PushSession {
     this.outbox = new Outbox(saved?.acked, saved?.out);
     this.#attachment = new Attachment(this, choice);
     this.#uplink = new Uplink(this);
+    this.#rests = new Rests(env);
   }
 
   start() {
@@ -155,15 +157,7 @@ export class PushSession {
 
   /** Resolves when the handlers have caught up, or after a while. */
   rest(ms) {
-    return new Promise((resolve) => {
-      const rest = () => {
-        this.env.clearTimeout(timer);
-        this.#resting.delete(rest);
-        resolve();
-      };
-      const timer = this.env.setTimeout(rest, ms);
-      this.#resting.add(rest);
-    });
+    return this.#rests.take(ms);
   }
 
   // ---- for the attachment
@@ -264,7 +258,7 @@ export class PushSession {
       this.inbox.settle(n);
       if (this.over) return;
       this.#uplink.handled();
-      if (this.inbox.handled === this.inbox.received) this.#endRests();
+      if (this.inbox.handled === this.inbox.received) this.#rests.end();
     };
     const promise = this.on.message(value);
     if (promise) promise.then(handled);
@@ -289,15 +283,11 @@ export class PushSession {
     exchange(this.env, this.urls.longpoll, text, { keepalive }).catch(() => {});
   }
 
-  #endRests() {
-    for (const rest of [...this.#resting]) rest();
-  }
-
   #stop() {
     this.over = true;
     this.#uplink.stop();
     this.#attachment.stop();
-    this.#endRests();
+    this.#rests.end();
   }
 }
 

@@ -88,6 +88,23 @@ test('a server that forgets each session at once is not flooded', async () => {
   assert.ok(world.requests.length < 120, `${world.requests.length} requests`);
 });
 
+test('posts that fail are repeated with pauses, while polls go on', async () => {
+  const world = new World();
+  const page = world.page({ carrier: 'longpoll' });
+  const heard = page.listen('room');
+  await world.clock.until(() => heard.events.length);
+  const before = world.requests.length;
+  world.fault = ({ body }) => (body?.includes('messages') ? { status: 502, text: '' } : undefined);
+  const answer = page.client.publish('room', 1);
+  await world.clock.advance(120_000);
+  assert.ok(world.requests.length - before < 25, `${world.requests.length - before} requests`);
+  assert.equal(page.client.state, 'open');
+  world.fault = () => undefined;
+  await world.clock.advance(21_000);
+  await answer;
+  assert.deepEqual(heard.data, [1]);
+});
+
 test('answers without end from a cache do not make the client spin', async () => {
   const world = new World();
   const page = world.page({ carrier: 'longpoll' });

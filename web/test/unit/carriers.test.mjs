@@ -15,7 +15,7 @@ for (const carrier of [...PUSH, 'bosh']) {
     assert.deepEqual(heard.data, [1, 2, 3]);
     assert.deepEqual(await answers, [1, 2, 3].map((offset) => ({ offset, duplicate: false })));
     assert.deepEqual(page.errors, []);
-    assert.deepEqual(page.states, [`open ${carrier}`].concat(page.states.slice(1)).slice(-1));
+    assert.equal(page.states.at(-1), `open ${carrier}`);
     assert.deepEqual(world.bosh.sins, []);
     page.client.close();
     await world.clock.advance(1000);
