@@ -1,0 +1,14 @@
+/**
+ * The only kind of error this client makes.
+ *
+ * `code` is one of the protocol's (see docs/push-v1.md, section 6, and docs/bus.md), or one of ours: `network`,
+ * `http` (an answer that is not of our server), `silent`, `lost`, `closed`, `superseded`, `unsupported`.
+ */
+export class MochiError extends Error {
+  constructor(code, message = code, more) {
+    super(message);
+    this.name = 'MochiError';
+    this.code = code;
+    Object.assign(this, more);
+  }
+}

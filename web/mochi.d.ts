@@ -1,0 +1,135 @@
+// The browser client of mochibosh.
+
+export type Carrier = 'websocket' | 'sse' | 'longpoll' | 'bosh';
+export type State = 'connecting' | 'open' | 'reconnecting' | 'closed';
+/** Anything that JSON can say. */
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+export interface Options {
+  /** Addresses of the carriers; `false` switches one off. SSE needs `longpoll` too: messages go up there. */
+  longpoll?: string | false; // '/push'
+  sse?: string | false; // '/push/sse'
+  websocket?: string | false; // '/push/ws'
+  bosh?: string | false; // '/http-bind'
+  /** 'auto' (the default) takes the best push.v1 carrier that works here. BOSH is used only on demand. */
+  carrier?: Carrier | 'auto';
+  /** The backend wanted; the server's default if empty. */
+  to?: string;
+  /** Name under which the session survives a reload of the page (push.v1 only); false, the default: it ends with it. */
+  resume?: string | false;
+
+  // What is taken from the world unless it is given here: for tests, and for workers without DOMParser.
+  fetch?: typeof fetch;
+  WebSocket?: unknown;
+  EventSource?: unknown;
+  DOMParser?: unknown;
+  BroadcastChannel?: unknown;
+  locks?: unknown;
+  storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+  setTimeout?: (job: () => void, ms: number) => unknown;
+  clearTimeout?: (timer: unknown) => void;
+  now?: () => number;
+  /** In [0, 1), and not to be guessed by anybody. */
+  random?: () => number;
+  /** What relative addresses are relative to. */
+  base?: string;
+  target?: unknown;
+  document?: unknown;
+}
+
+export interface Member {
+  /** Public, and stands for a session. */
+  member: string;
+  info: any;
+}
+
+export interface Message<T = any> {
+  topic: string;
+  /** Rises by one from message to message, within an epoch. */
+  offset: number;
+  data: T;
+}
+
+export interface Subscribed {
+  /** After a break: whether every message since then follows. The first time it means nothing. */
+  recovered: boolean;
+  epoch: string;
+  /** Just before the first message that follows. */
+  offset: number;
+  /** With `presence`. */
+  members?: Member[];
+}
+
+/**
+ * Handlers of a topic run one at a time. One that gives a promise is through when that is settled; only then is the
+ * message acknowledged, and the next one handled.
+ */
+export interface SubscribeOptions<T = any> {
+  /** How many old messages are wanted at first, and again after a reload of the page. */
+  history?: number;
+  /** Makes this page visible in the topic under this, and has it told who comes and goes. */
+  presence?: Json;
+  message?(message: Message<T>): unknown;
+  subscribed?(event: Subscribed): unknown;
+  join?(event: Member): unknown;
+  leave?(event: Member): unknown;
+  /** We were too slow, and messages up to this position were dropped. */
+  dropped?(event: { epoch: string; offset: number }): unknown;
+  /** The server refused the subscription. */
+  error?(error: MochiError): unknown;
+}
+
+export interface Subscription {
+  readonly topic: string;
+  setPresence(info: Json): void;
+  unsubscribe(): void;
+}
+
+export interface Events {
+  /** `carrier` is in use, or being tried; `reason` is the code of an error. */
+  state: { state: State; carrier: Carrier; reason?: string; error?: MochiError };
+  /**
+   * There is a session, and all topics are subscribed in it. `resumed`: it is that from before a reload. `recovered`:
+   * nothing was lost with the one before. `unconfirmed`: what went with `send` and was lost, for all we know.
+   */
+  session: { resumed: boolean; recovered: boolean; unconfirmed: Json[] };
+  /** A message that is not of the bus. A promise delays its acknowledgement. */
+  message: any;
+  /** Something failed: a connection (it is tried again without your help), or a handler of yours. */
+  error: Error;
+}
+
+export interface Client {
+  readonly state: State;
+  readonly carrier: Carrier | '';
+  /** Gives a function that takes the listener off. */
+  on<E extends keyof Events>(event: E, listener: (value: Events[E]) => unknown): () => void;
+  /** Subscribing again to a topic replaces the subscription. */
+  subscribe<T = any>(topic: string, options?: SubscribeOptions<T>): Subscription;
+  /**
+   * Settles when the message is in its topic, was refused, or the client is closed; through everything else it waits.
+   * With an `id` of your own it is published once, even if you publish it again within five minutes.
+   */
+  publish(topic: string, data: Json, options?: { id?: string }): Promise<{ offset: number; duplicate: boolean }>;
+  /** Who is in a topic. */
+  presence(topic: string): Promise<Member[]>;
+  /** A message for a backend that is not the bus: once and in order as long as the session lives. */
+  send(value: Json): void;
+  /**
+   * Switches to a carrier while all goes on; resolves when it is attached. If that fails it rejects, and the client
+   * goes on as before.
+   */
+  use(carrier: Carrier | 'auto'): Promise<void>;
+  /** Ends the session. What was published and not confirmed is rejected, though it may get there. */
+  close(): void;
+}
+
+export function connect(options?: Options): Client;
+
+export class MochiError extends Error {
+  /**
+   * Of the protocol, or `network`, `http` (an answer that is not of our server), `silent`, `lost`, `closed`,
+   * `superseded`, `unsupported`.
+   */
+  readonly code: string;
+}
