@@ -49,12 +49,14 @@ type answer struct {
 	end        bool
 }
 
-// effects is what is to be done once the session's lock is free, in order.
+// effects is what is to be done once the session's lock is free, in order. A
+// pointer into itself would put it on the heap at every call, so the first
+// reply, mostly the only one, has a field of its own.
 type effects struct {
 	accepted []Frame // for the backends
 	owned    bool    // accepted is ours to append to
-	replies  []reply
-	one      [2]reply // spares the allocation in the common case
+	first    reply
+	more     []reply
 }
 
 type reply struct {
@@ -63,13 +65,13 @@ type reply struct {
 }
 
 func (fx *effects) reply(to func(Response), r Response) {
-	if to == nil {
-		return
+	switch {
+	case to == nil:
+	case fx.first.to == nil:
+		fx.first = reply{to, r}
+	default:
+		fx.more = append(fx.more, reply{to, r})
 	}
-	if fx.replies == nil {
-		fx.replies = fx.one[:0]
-	}
-	fx.replies = append(fx.replies, reply{to, r})
 }
 
 func (fx *effects) accept(frames []Frame) {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,7 +22,8 @@ type Session struct {
 	mu      sync.Mutex
 	machine machine
 	streams []*Stream       // open, or not closed by their receiver yet
-	waiters []chan struct{} // for room in either queue
+	senders []chan struct{} // wait for room in the outbox
+	pushers []chan struct{} // wait for room in the inbox
 	timer   *time.Timer
 	armed   time.Time     // when the timer fires; zero: it does not
 	over    bool          // the end was carried out
@@ -56,14 +58,20 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	s.wake()
 	s.mu.Unlock()
 
-	trace := s.manager.opts.Trace
-	trace.accepted(s, fx.accepted)
-	for _, r := range fx.replies {
-		r.to(r.response)
-		trace.answered(s, r.response)
+	s.manager.opts.Trace.accepted(s, fx.accepted)
+	s.answer(&fx.first)
+	for i := range fx.more {
+		s.answer(&fx.more[i])
 	}
 	if ended {
 		s.manager.ended(s)
+	}
+}
+
+func (s *Session) answer(r *reply) {
+	if r.to != nil {
+		r.to(r.response)
+		s.manager.opts.Trace.answered(s, r.response)
 	}
 }
 
@@ -111,39 +119,71 @@ func (s *Session) tick() {
 	s.unlock(now, &fx)
 }
 
-// ---- waiting for room, in either queue
+// ---- waiting for room
 
-// wake lets everybody who waits look again. Only blocked callers pay for it.
+// wake lets those who wait look again, if there is room or nothing to wait
+// for any more.
 func (s *Session) wake() {
-	if len(s.waiters) == 0 || s.machine.end == nil && s.machine.out.full() && s.machine.in.full() {
-		return
+	m := &s.machine
+	if s.senders != nil && (m.end != nil || !m.out.full()) {
+		release(&s.senders)
 	}
-	for _, c := range s.waiters {
+	if s.pushers != nil && (m.end != nil || !m.in.full()) {
+		release(&s.pushers)
+	}
+}
+
+func release(waiters *[]chan struct{}) {
+	for _, c := range *waiters {
 		close(c)
 	}
-	s.waiters = nil
+	*waiters = nil
 }
 
 // await is called with the lock held, and returns without it once there may
 // be room or the context is done.
-func (s *Session) await(ctx context.Context) error {
+func (s *Session) await(ctx context.Context, waiters *[]chan struct{}) error {
 	c := make(chan struct{})
-	s.waiters = append(s.waiters, c)
+	*waiters = append(*waiters, c)
 	s.mu.Unlock()
 	select {
 	case <-c:
 		return nil
 	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		*waiters = slices.DeleteFunc(*waiters, func(w chan struct{}) bool { return w == c })
 		return ctx.Err()
 	}
 }
 
 // ---- numbered requests that are answered
 
+// A Pending is a connection that waits for the response to a request or a
+// pull.
+type Pending struct {
+	session *Session
+	id      uint64
+}
+
+// Stop takes the connection off its request or pull: it is gone, or no longer
+// wants the response. It reports whether the response was still to come; if
+// not, the function was called or is about to be.
+func (p Pending) Stop() bool {
+	if p.id == 0 {
+		return false
+	}
+	var fx effects
+	now := p.session.lock()
+	open := p.session.machine.cancel(now, p.id, &fx)
+	p.session.unlock(now, &fx)
+	return open
+}
+
 // ExchangeFunc takes a numbered request; f is called once with its response,
-// unless stop returns true first: then the connection is taken off the
-// request, whose place a copy of it may claim. f may be called before
-// ExchangeFunc returns, never blocks, and is called without locks.
+// unless the connection is taken off it first, and then a copy of the request
+// may claim its place. f may be called before ExchangeFunc returns, must not
+// block, and is called without locks.
 //
 // A copy of an earlier request gets the same response again, or takes the
 // place of the one that still waits, which is then told Replaced.
@@ -151,18 +191,18 @@ func (s *Session) await(ctx context.Context) error {
 // Errors: ErrWindow, ErrTooManyRequests, ErrGone, and ErrFull for an early request for which there
 // is no room until the gap is filled, all of which leave the session as it
 // was; the *Termination of a session that is over and whose client was told.
-func (s *Session) ExchangeFunc(r Request, f func(Response)) (stop func() bool, err error) {
+func (s *Session) ExchangeFunc(r Request, f func(Response)) (Pending, error) {
 	var fx effects
 	now := s.lock()
 	id, err := s.machine.exchange(now, r, f, &fx)
 	s.unlock(now, &fx)
-	return s.stopper(id), err
+	return Pending{s, id}, err
 }
 
 // Exchange is ExchangeFunc for a goroutine that can wait. If the context is
 // done first, its error is returned and nothing was spent on the request.
 func (s *Session) Exchange(ctx context.Context, r Request) (Response, error) {
-	return await(ctx, func(f func(Response)) (func() bool, error) { return s.ExchangeFunc(r, f) })
+	return await(ctx, func(f func(Response)) (Pending, error) { return s.ExchangeFunc(r, f) })
 }
 
 // ---- pulls
@@ -183,43 +223,30 @@ func (s *Session) Attach(n, after uint64) error {
 }
 
 // PullFunc asks for the frames after a cursor; f is called once with the
-// response, unless stop returns true first. f may be called before PullFunc
-// returns, must not block, and is called without locks.
+// response, unless the connection is taken off first. f may be called before
+// PullFunc returns, must not block, and is called without locks.
 //
 // Errors: ErrGone for a cursor below what was released, ErrAhead for one above
 // what was sent; both leave the session as it was. The end of the session is
 // no error: it is in the response.
-func (s *Session) PullFunc(p Pull, f func(Response)) (stop func() bool, err error) {
+func (s *Session) PullFunc(p Pull, f func(Response)) (Pending, error) {
 	var fx effects
 	now := s.lock()
 	p.Wait = min(p.Wait, s.machine.params.Wait)
 	id, err := s.machine.pull(now, p, f, &fx)
 	s.unlock(now, &fx)
-	return s.stopper(id), err
+	return Pending{s, id}, err
 }
 
 // Pull is PullFunc for a goroutine that can wait.
 func (s *Session) Pull(ctx context.Context, p Pull) (Response, error) {
-	return await(ctx, func(f func(Response)) (func() bool, error) { return s.PullFunc(p, f) })
-}
-
-func (s *Session) stopper(id uint64) func() bool {
-	return func() bool {
-		if id == 0 {
-			return false
-		}
-		var fx effects
-		now := s.lock()
-		open := s.machine.cancel(now, id, &fx)
-		s.unlock(now, &fx)
-		return open
-	}
+	return await(ctx, func(f func(Response)) (Pending, error) { return s.PullFunc(p, f) })
 }
 
 // await turns a call with a function into one that blocks.
-func await(ctx context.Context, call func(func(Response)) (func() bool, error)) (Response, error) {
+func await(ctx context.Context, call func(func(Response)) (Pending, error)) (Response, error) {
 	answered := make(chan Response, 1)
-	stop, err := call(func(r Response) { answered <- r })
+	pending, err := call(func(r Response) { answered <- r })
 	if err != nil {
 		return Response{}, err
 	}
@@ -227,7 +254,7 @@ func await(ctx context.Context, call func(func(Response)) (func() bool, error)) 
 	case r := <-answered:
 		return r, nil
 	case <-ctx.Done():
-		if stop() {
+		if pending.Stop() {
 			return Response{}, context.Cause(ctx)
 		}
 		return <-answered, nil
@@ -281,7 +308,7 @@ func (s *Session) awaitInbox(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	return s.await(ctx)
+	return s.await(ctx, &s.pushers)
 }
 
 // ---- the end

@@ -126,7 +126,7 @@ func (st *Stream) Send(ctx context.Context, p []byte) error {
 			s.unlock(now, &fx)
 			return err
 		}
-		if err := s.await(ctx); err != nil {
+		if err := s.await(ctx, &s.senders); err != nil {
 			return err
 		}
 	}

@@ -20,8 +20,8 @@ type pusher struct {
 	attach   uint64
 
 	mu   sync.Mutex
-	stop func() bool // takes the open pull back
-	gone bool        // nothing is pulled any more
+	open transport.Pending // the pull
+	gone bool              // nothing is pulled any more
 }
 
 // serve runs until the connection is over; it reads.
@@ -118,7 +118,7 @@ func (p *pusher) pull(ask transport.Pull) {
 	defer p.mu.Unlock()
 	if !p.gone {
 		// No error is possible: the cursor is our own.
-		p.stop, _ = p.session.PullFunc(ask, func(r transport.Response) { go p.write(r, false) })
+		p.open, _ = p.session.PullFunc(ask, func(r transport.Response) { go p.write(r, false) })
 	}
 }
 
@@ -165,7 +165,5 @@ func (p *pusher) detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = true
-	if p.stop != nil {
-		p.stop()
-	}
+	p.open.Stop()
 }

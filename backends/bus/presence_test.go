@@ -37,11 +37,11 @@ func TestPresence(t *testing.T) {
 		b.send(sub + `2}`)
 		a.pull()
 		a.frames = nil
-		stop, err := b.session.PullFunc(transport.Pull{Attach: 1, Wait: 1e9}, func(transport.Response) {})
+		pending, err := b.session.PullFunc(transport.Pull{Attach: 1, Wait: 1e9}, func(transport.Response) {})
 		if err != nil {
 			t.Fatal(err)
 		}
-		stop()
+		pending.Stop()
 		a.want("the connection of b broke")
 		b.session.Terminate(nil)
 		a.want("the session of b ended", `{"type":"leave","topic":"t","member":"M2","info":2}`)
