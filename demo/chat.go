@@ -1,0 +1,70 @@
+package main
+
+import (
+	"embed"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/mochibosh/mochibosh/backends/bus"
+	"github.com/mochibosh/mochibosh/bosh"
+	"github.com/mochibosh/mochibosh/transport"
+	"github.com/mochibosh/mochibosh/transport/longpoll"
+	"github.com/mochibosh/mochibosh/transport/push"
+	"github.com/mochibosh/mochibosh/transport/sse"
+	"github.com/mochibosh/mochibosh/web"
+	"github.com/mochibosh/mochibosh/websocket"
+)
+
+//go:embed page
+var page embed.FS
+
+// chat serves the page, the client, and the event bus over all carriers.
+type chat struct {
+	http.Handler
+	manager *transport.Manager
+}
+
+func newChat(logger *slog.Logger) *chat {
+	b := bus.New(&bus.Options{
+		Logger: logger,
+		Topics: []bus.TopicRule{
+			{Pattern: "now/*", History: -1}, // who is typing: nobody needs it later
+			{Pattern: "*", History: 200, Age: 24 * time.Hour},
+		},
+	})
+	m := transport.NewManager(&transport.Options{Backend: b, Logger: logger})
+	options := &push.Options{Logger: logger}
+
+	r := mux.NewRouter()
+	r.Handle("/push", longpoll.NewHandler(m, options))
+	r.Handle("/push/sse", sse.NewHandler(m, options))
+	r.Handle("/push/ws", websocket.NewHandler(m, &websocket.Options{Push: options}))
+	overBOSH := bosh.NewHandler(m, &bosh.Options{DefaultTo: "bus", Logger: logger})
+	r.Handle("/http-bind", overBOSH)
+	r.Handle("/http-bind/", overBOSH) // some clients insist on the slash
+	r.Handle("/api/publish", b.PublishHandler())
+
+	files, err := fs.Sub(page, "page")
+	if err != nil {
+		panic(err) // the folder is compiled in
+	}
+	r.PathPrefix("/mochi/").Handler(static(http.StripPrefix("/mochi/", http.FileServerFS(web.Client))))
+	r.PathPrefix("/").Handler(static(http.FileServerFS(files)))
+	return &chat{r, m}
+}
+
+// static serves files of our own and keeps a page from loading anything else.
+func static(files http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-cache") // the files change with the program
+		files.ServeHTTP(w, r)
+	})
+}

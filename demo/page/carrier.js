@@ -1,0 +1,64 @@
+import { $, el } from './dom.js';
+import { tab } from './store.js';
+
+const known = {
+  websocket: { name: 'WebSocket', short: 'WS' },
+  sse: { name: 'Server-sent events', badge: 'SSE', short: 'SSE' },
+  longpoll: { name: 'Long-poll', short: 'Poll' },
+  bosh: { name: 'BOSH', short: 'BOSH' },
+};
+
+export const carriers = Object.keys(known);
+
+export const carrierName = (carrier) => known[carrier]?.name ?? 'HTTP';
+
+/** A small tag for a message or a member. Who is on none of the four published by a plain request. */
+export function tag(carrier) {
+  const { short = 'HTTP' } = known[carrier] ?? {};
+  const name = known[carrier]?.name ?? 'a plain HTTP request';
+  return el('span', { class: 'tag', data: { carrier: known[carrier] ? carrier : 'http' }, title: `over ${name}` }, short);
+}
+
+const words = { connecting: 'connecting…', open: 'connected', reconnecting: 'reconnecting…', closed: 'closed' };
+
+/** The badge and the control beside it. */
+export class CarrierControl {
+  #client;
+  #report;
+
+  /** @param report called with a sentence if a carrier cannot be used */
+  constructor(report) {
+    this.#report = report;
+    const wanted = tab.get('carrier');
+    if (carriers.includes(wanted)) $('carrier-select').value = wanted;
+    $('carrier-select').addEventListener('change', () => this.#switch());
+  }
+
+  get wanted() {
+    return $('carrier-select').value;
+  }
+
+  attach(client) {
+    this.#client = client;
+    this.show(client);
+  }
+
+  show({ state, carrier }) {
+    const badge = $('carrier-badge');
+    badge.dataset.state = state;
+    badge.dataset.carrier = carrier ?? '';
+    $('carrier-name').textContent = known[carrier]?.badge ?? known[carrier]?.name ?? '';
+    $('carrier-state').textContent = words[state] ?? state;
+  }
+
+  async #switch() {
+    const { wanted } = this;
+    tab.set('carrier', wanted);
+    try {
+      await this.#client?.use(wanted);
+    } catch (error) {
+      // Another choice may have been made meanwhile; then this one does not matter.
+      if (wanted === this.wanted && error.code !== 'superseded') this.#report(`${carrierName(wanted)} does not work now: ${error.message}`);
+    }
+  }
+}
