@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,7 +22,8 @@ type Session struct {
 	mu      sync.Mutex
 	machine machine
 	streams []*Stream       // open, or not closed by their receiver yet
-	waiters []chan struct{} // for room in either queue
+	roomIn  []chan struct{} // who waits for room in the inbox
+	roomOut []chan struct{} // who waits for room in the outbox
 	timer   *time.Timer
 	armed   time.Time     // when the timer fires; zero: it does not
 	over    bool          // the end was carried out
@@ -113,29 +115,39 @@ func (s *Session) tick() {
 
 // ---- waiting for room, in either queue
 
-// wake lets everybody who waits look again. Only blocked callers pay for it.
+// wake lets those who wait look again. Only blocked callers pay for it.
 func (s *Session) wake() {
-	if len(s.waiters) == 0 || s.machine.end == nil && s.machine.out.full() && s.machine.in.full() {
-		return
+	over := s.machine.end != nil
+	if over || !s.machine.in.full() {
+		wakeAll(&s.roomIn)
 	}
-	for _, c := range s.waiters {
+	if over || !s.machine.out.full() {
+		wakeAll(&s.roomOut)
+	}
+}
+
+func wakeAll(waiters *[]chan struct{}) {
+	for _, c := range *waiters {
 		close(c)
 	}
-	s.waiters = nil
+	*waiters = nil
 }
 
 // await is called with the lock held, and returns without it once there may
 // be room or the context is done.
-func (s *Session) await(ctx context.Context) error {
+func (s *Session) await(ctx context.Context, waiters *[]chan struct{}) error {
 	c := make(chan struct{})
-	s.waiters = append(s.waiters, c)
+	*waiters = append(*waiters, c)
 	s.mu.Unlock()
 	select {
 	case <-c:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*waiters = slices.DeleteFunc(*waiters, func(o chan struct{}) bool { return o == c })
+	return ctx.Err()
 }
 
 // ---- numbered requests that are answered
@@ -276,7 +288,7 @@ func (s *Session) awaitInbox(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	return s.await(ctx)
+	return s.await(ctx, &s.roomIn)
 }
 
 // ---- the end

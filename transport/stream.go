@@ -126,7 +126,7 @@ func (st *Stream) Send(ctx context.Context, p []byte) error {
 			s.unlock(now, &fx)
 			return err
 		}
-		if err := s.await(ctx); err != nil {
+		if err := s.await(ctx, &s.roomOut); err != nil {
 			return err
 		}
 	}
@@ -201,6 +201,7 @@ func (s *Session) deliver(now time.Time, f Frame, fx *effects) {
 func (st *Stream) closing(t *Termination) {
 	if st.end == nil {
 		st.end = t
+		wakeAll(&st.session.roomOut) // Send on this stream is in vain
 		st.drainLater()
 	}
 }
