@@ -50,6 +50,9 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	for i := range fx.accepted {
 		s.deliver(now, fx.accepted[i], fx)
 	}
+	if len(fx.accepted) > 0 {
+		s.machine.settle(now, fx) // what no stream wanted made room
+	}
 	ended := s.machine.end != nil && !s.over
 	if ended {
 		s.finish(now)

@@ -258,4 +258,15 @@ func TestPushWaitsWhileBackendsAreBehind(t *testing.T) {
 		first.wantDone(t, "taken")
 		second.wantWaiting(t, "held")
 	}))
+	t.Run("what nobody takes makes room at once", bubble(func(t *testing.T) {
+		s, b, resume := setup(t)
+		resume()
+		b.want(t, "taken", "open s", "s receives "+large)
+		nobody := []Frame{{Stream: "closed long ago", Data: []byte(large)}}
+		first := exchange(t.Context(), s, Request{Seq: 2})
+		synctest.Wait()
+		second := exchange(t.Context(), s, Request{Seq: 3, Frames: nobody})
+		first.wantDone(t, "the second takes its place")
+		second.wantWaiting(t, "held")
+	}))
 }
