@@ -41,6 +41,17 @@ func (b *recorder) want(t *testing.T, rule string, lines ...string) {
 	b.log = nil
 }
 
+// wantInAnyOrder is want for what different streams are told.
+func (b *recorder) wantInAnyOrder(t *testing.T, rule string, lines ...string) {
+	t.Helper()
+	synctest.Wait()
+	b.mu.Lock()
+	slices.Sort(b.log)
+	b.mu.Unlock()
+	slices.Sort(lines)
+	b.want(t, rule, lines...)
+}
+
 func (b *recorder) Open(ctx context.Context, st *Stream) (Receiver, error) {
 	b.note("open %s", st.Name())
 	if b.onOpen != nil {
