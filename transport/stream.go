@@ -214,10 +214,11 @@ func (st *Stream) drainLater() {
 }
 
 // drain hands the queue to the receiver, without locks, and closes it at the
-// end. There is at most one drain per stream, so calls never overlap.
+// end. There is at most one drain per stream, so calls never overlap. A
+// receiver that failed gets nothing more.
 func (st *Stream) drain() {
 	s := st.session
-	for {
+	for failed := false; ; {
 		s.mu.Lock()
 		batch, end := st.queue, st.end
 		st.queue = nil
@@ -231,19 +232,21 @@ func (st *Stream) drain() {
 		}
 		s.mu.Unlock()
 		for _, f := range batch {
-			if f.End == nil {
-				st.receive(f.Data)
+			if f.End == nil && !failed {
+				failed = !st.receive(f.Data)
 			}
 			s.taken(f.size())
 		}
 	}
 }
 
-func (st *Stream) receive(p []byte) {
+func (st *Stream) receive(p []byte) (ok bool) {
 	defer st.session.recoverBackend()
 	if err := st.receiver.Receive(p); err != nil {
 		st.Close(terminationOf(err))
+		return false
 	}
+	return true
 }
 
 func (st *Stream) closeReceiver(end *Termination) {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -150,12 +151,44 @@ func TestReceive(t *testing.T) {
 }
 
 func TestStreamsEnd(t *testing.T) {
+	t.Run("by an error from Receive, and nothing is received after it", bubble(func(t *testing.T) {
+		b := &recorder{onReceive: func(st *Stream, p []byte) error {
+			time.Sleep(time.Second) // so that more is waiting
+			if string(p) == "b" {
+				return errors.New("what is this?")
+			}
+			return nil
+		}}
+		s, _ := newSession(t, b, testParams)
+		openStream(t, s, "other")
+		to := func(data string) Frame { return Frame{Stream: "s", Data: []byte(data)} }
+		s.Push(t.Context(), 1, []Frame{to("a"), to("b")})
+		s.Push(t.Context(), 3, []Frame{to("c"), to("d")})
+		time.Sleep(10 * time.Second)
+		b.want(t, "error", "open s", "open other", "s receives a", "s receives b", "close s: backend-error")
+		wantEnd(t, s, "the other stream lives on", "")
+		if s.machine.in.pending != 0 {
+			t.Errorf("%d bytes are still pending", s.machine.in.pending)
+		}
+		r := pull(t.Context(), s, Pull{}).wantDone(t, "the client is told")
+		if len(r.Frames) != 1 || r.Frames[0].Stream != "s" || r.Frames[0].End == nil || r.Frames[0].End.Condition != BackendError {
+			t.Errorf("the client got %+v", r.Frames)
+		}
+	}))
 	t.Run("with the condition that Receive returns", bubble(func(t *testing.T) {
 		b := &recorder{onReceive: func(*Stream, []byte) error { return fmt.Errorf("no: %w", &Termination{Condition: Policy}) }}
 		s, _ := newSession(t, b, testParams)
 		s.Push(t.Context(), 1, frames("a"))
 		wantEnd(t, s, "it was the last stream", Policy)
 		b.want(t, "error", "open s", "s receives a", "close s: policy")
+	}))
+	t.Run("with their session by a panic in Receive", bubble(func(t *testing.T) {
+		b := &recorder{onReceive: func(*Stream, []byte) error { panic("oops") }}
+		s, _ := newSession(t, b, testParams)
+		openStream(t, s, "other")
+		s.Push(t.Context(), 1, []Frame{{Stream: "s", Data: []byte("a")}, {Stream: "s", Data: []byte("b")}})
+		wantEnd(t, s, "panic", Internal)
+		b.wantInAnyOrder(t, "panic", "close other: internal", "close s: internal", "open other", "open s", "s receives a")
 	}))
 	t.Run("although Close panics", bubble(func(t *testing.T) {
 		b := &recorder{onClose: func(*Stream, error) { panic("oops") }}
