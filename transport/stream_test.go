@@ -213,6 +213,16 @@ func TestStreamsEnd(t *testing.T) {
 		}
 		wantEnd(t, s, "the other lives on", "")
 	}))
+	t.Run("although the client is far behind", bubble(func(t *testing.T) {
+		s, st := newSession(t, &recorder{}, testParams)
+		openStream(t, s, "other")
+		st.TrySend([]byte(large))
+		st.Close(nil)
+		r := pull(t.Context(), s, Pull{}).wantDone(t, "the client is told")
+		if len(r.Frames) != 2 || r.Frames[1].End == nil {
+			t.Errorf("the client got %d frames, want the end as well", len(r.Frames))
+		}
+	}))
 	t.Run("by the backend, the last of them, and the session with it", bubble(func(t *testing.T) {
 		b := &recorder{}
 		s, st := newSession(t, b, testParams)
