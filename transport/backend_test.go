@@ -76,6 +76,30 @@ func TestOpen(t *testing.T) {
 		time.Sleep(time.Second)
 		b.want(t, "afterwards", "s receives a")
 	}))
+	t.Run("what came for a refused stream makes room", bubble(func(t *testing.T) {
+		b := &recorder{}
+		s, _ := newSession(t, b, testParams)
+		b.onOpen = func(context.Context, *Stream) error { time.Sleep(time.Second); return refused }
+		start(func() (*Stream, error) { return s.Open(t.Context(), "other", "") })
+		synctest.Wait()
+		s.Push(t.Context(), 1, []Frame{{Stream: "other", Data: []byte(large)}})
+		next := push(t.Context(), s, 2, "a")
+		next.wantWaiting(t, "no room")
+		time.Sleep(time.Second)
+		next.wantDone(t, "refused")
+	}))
+	t.Run("a refused stream takes nothing, and its Close does no harm", bubble(func(t *testing.T) {
+		var kept *Stream
+		b := &recorder{}
+		s, _ := newSession(t, b, testParams)
+		b.onOpen = func(_ context.Context, st *Stream) error { kept = st; return refused }
+		s.Open(t.Context(), "other", "")
+		if err := kept.TrySend(nil); err != ErrStreamClosed {
+			t.Errorf("TrySend: %v, want ErrStreamClosed", err)
+		}
+		kept.Close(nil)
+		wantEnd(t, s, "closed by a backend that refused it", "")
+	}))
 	t.Run("a backend may close the stream during Open", bubble(func(t *testing.T) {
 		b := &recorder{onOpen: func(_ context.Context, st *Stream) error { st.Close(nil); return nil }}
 		s, _ := newSession(t, b, testParams)

@@ -33,15 +33,19 @@ func (s *Session) Open(ctx context.Context, name, target string) (*Stream, error
 		return nil, err
 	}
 	r, err := s.openBackend(ctx, st)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	var fx effects
+	now := s.lock()
 	if err != nil {
-		s.machine.in.pending -= sizeOf(st.queue)
+		t := terminationOf(err)
+		st.closing(t)
 		s.removeStream(st)
-		return nil, terminationOf(err)
+		s.machine.taken(now, sizeOf(st.queue), &fx)
+		s.unlock(now, &fx)
+		return nil, t
 	}
 	st.receiver, st.draining = r, false
 	st.drainLater()
+	s.mu.Unlock()
 	return st, nil
 }
 
