@@ -23,10 +23,11 @@ const keepFrames = 4
 func (b *outbox) last() uint64 { return b.base + uint64(len(b.frames)) }
 
 // add numbers a frame. It reports false when the byte budget is spent; a
-// single frame fits an empty outbox whatever its size.
+// single frame fits an empty outbox whatever its size, and the end of a
+// stream, which must not be lost, fits always.
 func (b *outbox) add(f Frame) bool {
 	n := f.size()
-	if len(b.frames) > 0 && b.bytes+n > b.max {
+	if len(b.frames) > 0 && b.bytes+n > b.max && f.End == nil {
 		return false
 	}
 	b.bytes += n

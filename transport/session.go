@@ -22,8 +22,8 @@ type Session struct {
 	mu      sync.Mutex
 	machine machine
 	streams []*Stream       // open, or not closed by their receiver yet
-	senders []chan struct{} // wait for room in the outbox
-	pushers []chan struct{} // wait for room in the inbox
+	roomIn  []chan struct{} // who waits for room in the inbox
+	roomOut []chan struct{} // who waits for room in the outbox
 	timer   *time.Timer
 	armed   time.Time     // when the timer fires; zero: it does not
 	over    bool          // the end was carried out
@@ -49,6 +49,9 @@ func (s *Session) lock() (now time.Time) {
 func (s *Session) unlock(now time.Time, fx *effects) {
 	for i := range fx.accepted {
 		s.deliver(now, fx.accepted[i], fx)
+	}
+	if len(fx.accepted) > 0 {
+		s.machine.settle(now, fx) // what no stream wanted made room
 	}
 	ended := s.machine.end != nil && !s.over
 	if ended {
@@ -121,19 +124,18 @@ func (s *Session) tick() {
 
 // ---- waiting for room
 
-// wake lets those who wait look again, if there is room or nothing to wait
-// for any more.
+// wake lets those who wait look again. Only blocked callers pay for it.
 func (s *Session) wake() {
-	m := &s.machine
-	if s.senders != nil && (m.end != nil || !m.out.full()) {
-		release(&s.senders)
+	over := s.machine.end != nil
+	if over || !s.machine.in.full() {
+		wakeAll(&s.roomIn)
 	}
-	if s.pushers != nil && (m.end != nil || !m.in.full()) {
-		release(&s.pushers)
+	if over || !s.machine.out.full() {
+		wakeAll(&s.roomOut)
 	}
 }
 
-func release(waiters *[]chan struct{}) {
+func wakeAll(waiters *[]chan struct{}) {
 	for _, c := range *waiters {
 		close(c)
 	}
@@ -150,11 +152,11 @@ func (s *Session) await(ctx context.Context, waiters *[]chan struct{}) error {
 	case <-c:
 		return nil
 	case <-ctx.Done():
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		*waiters = slices.DeleteFunc(*waiters, func(w chan struct{}) bool { return w == c })
-		return ctx.Err()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*waiters = slices.DeleteFunc(*waiters, func(o chan struct{}) bool { return o == c })
+	return ctx.Err()
 }
 
 // ---- numbered requests that are answered
@@ -308,7 +310,7 @@ func (s *Session) awaitInbox(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	return s.await(ctx, &s.pushers)
+	return s.await(ctx, &s.roomIn)
 }
 
 // ---- the end

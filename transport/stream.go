@@ -33,15 +33,19 @@ func (s *Session) Open(ctx context.Context, name, target string) (*Stream, error
 		return nil, err
 	}
 	r, err := s.openBackend(ctx, st)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	var fx effects
+	now := s.lock()
 	if err != nil {
-		s.machine.in.pending -= sizeOf(st.queue)
+		t := terminationOf(err)
+		st.closing(t)
 		s.removeStream(st)
-		return nil, terminationOf(err)
+		s.machine.taken(now, sizeOf(st.queue), &fx)
+		s.unlock(now, &fx)
+		return nil, t
 	}
 	st.receiver, st.draining = r, false
 	st.drainLater()
+	s.mu.Unlock()
 	return st, nil
 }
 
@@ -126,7 +130,7 @@ func (st *Stream) Send(ctx context.Context, p []byte) error {
 			s.unlock(now, &fx)
 			return err
 		}
-		if err := s.await(ctx, &s.senders); err != nil {
+		if err := s.await(ctx, &s.roomOut); err != nil {
 			return err
 		}
 	}
@@ -201,6 +205,7 @@ func (s *Session) deliver(now time.Time, f Frame, fx *effects) {
 func (st *Stream) closing(t *Termination) {
 	if st.end == nil {
 		st.end = t
+		wakeAll(&st.session.roomOut) // Send on this stream is in vain
 		st.drainLater()
 	}
 }
@@ -213,10 +218,11 @@ func (st *Stream) drainLater() {
 }
 
 // drain hands the queue to the receiver, without locks, and closes it at the
-// end. There is at most one drain per stream, so calls never overlap.
+// end. There is at most one drain per stream, so calls never overlap. A
+// receiver that failed gets nothing more.
 func (st *Stream) drain() {
 	s := st.session
-	for {
+	for failed := false; ; {
 		s.mu.Lock()
 		batch, end := st.queue, st.end
 		st.queue = nil
@@ -230,19 +236,21 @@ func (st *Stream) drain() {
 		}
 		s.mu.Unlock()
 		for _, f := range batch {
-			if f.End == nil {
-				st.receive(f.Data)
+			if f.End == nil && !failed {
+				failed = !st.receive(f.Data)
 			}
 			s.taken(f.size())
 		}
 	}
 }
 
-func (st *Stream) receive(p []byte) {
+func (st *Stream) receive(p []byte) (ok bool) {
 	defer st.session.recoverBackend()
 	if err := st.receiver.Receive(p); err != nil {
 		st.Close(terminationOf(err))
+		return false
 	}
+	return true
 }
 
 func (st *Stream) closeReceiver(end *Termination) {
