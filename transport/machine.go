@@ -293,7 +293,7 @@ func (m *machine) attachTo(now time.Time, n, after uint64, fx *effects) error {
 func (m *machine) takeOver(n uint64, fx *effects) {
 	m.attach, m.pulled, m.shared = n, false, false
 	m.out.abandon()
-	m.displace(fx)
+	m.displace(true, fx)
 }
 
 // goOn releases the frames up to a cursor, if those above it are still there.
@@ -304,10 +304,12 @@ func (m *machine) goOn(after uint64) error {
 	return m.out.ack(after)
 }
 
-// displace tells the open pull that another one took its place.
-func (m *machine) displace(fx *effects) {
+// displace answers the open pull, whose place another one takes. It is told
+// Replaced only if that is another connection's: a network that delivers a
+// request twice must not look like one to the client.
+func (m *machine) displace(replaced bool, fx *effects) {
 	if m.cursor.id != 0 {
-		fx.reply(m.cursor.reply, Response{First: m.cursor.seq + 1, Ack: m.in.accepted(), Replaced: true})
+		fx.reply(m.cursor.reply, Response{First: m.cursor.seq + 1, Ack: m.in.accepted(), Replaced: replaced})
 		m.cursor = slot{}
 	}
 }
@@ -335,7 +337,7 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 	}
 	m.shared = m.shared || m.pulled && !p.Again
 	m.pulled = true
-	m.displace(fx)
+	m.displace(p.Attach == 0, fx)
 	m.lastSlot++
 	m.cursor = slot{id: m.lastSlot, seq: p.After, deadline: now.Add(p.Wait), reply: to}
 	m.quiet, m.grace = time.Time{}, m.params.Inactivity
