@@ -50,15 +50,18 @@ func (m Mux) Open(ctx context.Context, st *Stream) (Receiver, error) {
 // Serve makes a Backend of a function that handles one stream from start to
 // end, as net.Conn handlers do: frames of the client come from in, which is
 // closed after the last; st.Send answers. When f returns, the stream ends:
-// normally, or with the error. The context is done when the stream is over;
-// [Manager.Shutdown] waits for f to return.
+// normally, or with the error.
 //
-// It is the blocking style: each stream costs a goroutine. A Receiver does
-// not.
+// When the session ends, the context is done, and in still gives what the
+// client had sent before: f may take it or return. [Manager.Shutdown] waits
+// for f to return.
+//
+// It is the blocking style: each stream costs goroutines. A Receiver costs
+// none.
 func Serve(f func(ctx context.Context, st *Stream, in <-chan []byte) error) Backend {
 	return BackendFunc(func(ctx context.Context, st *Stream) (Receiver, error) {
 		ctx, cancel := context.WithCancelCause(ctx)
-		s := &served{ctx: ctx, cancel: cancel, in: make(chan []byte), done: make(chan struct{})}
+		s := &served{cancel: cancel, in: make(chan []byte), done: make(chan struct{})}
 		go func() {
 			defer close(s.done)
 			defer cancel(nil)
@@ -71,7 +74,6 @@ func Serve(f func(ctx context.Context, st *Stream, in <-chan []byte) error) Back
 
 // served hands frames to the goroutine of Serve.
 type served struct {
-	ctx    context.Context
 	cancel context.CancelCauseFunc
 	in     chan []byte
 	done   chan struct{} // closed when the function has returned
@@ -81,8 +83,8 @@ func (s *served) Receive(p []byte) error {
 	select {
 	case s.in <- p:
 		return nil
-	case <-s.ctx.Done():
-		return nil // over: Close follows
+	case <-s.done:
+		return nil // nobody wants it
 	}
 }
 
