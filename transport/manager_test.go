@@ -132,6 +132,22 @@ func TestLookup(t *testing.T) {
 			t.Error("it is remembered")
 		}
 	}))
+	t.Run("counts what it remembers, not what it forgot", bubble(func(t *testing.T) {
+		m := NewManager(&Options{MaxEnded: 2})
+		long := testParams
+		long.Inactivity = 5 * time.Minute
+		s, _ := m.Create(t.Context(), long)
+		s.Terminate(nil)
+		for range 2 { // both are forgotten before the first is
+			short, _ := m.Create(t.Context(), testParams)
+			short.Terminate(nil)
+			time.Sleep(testParams.Wait + testParams.Inactivity)
+			synctest.Wait()
+		}
+		if lookup(m, s) != nil {
+			t.Error("the first was forgotten although it is the only one")
+		}
+	}))
 }
 
 func TestShutdown(t *testing.T) {
