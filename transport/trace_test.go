@@ -2,8 +2,10 @@ package transport
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestTraceIsTold(t *testing.T) {
@@ -33,6 +35,30 @@ func TestTraceIsTold(t *testing.T) {
 	})(t)
 }
 
+// A stream pulls again as soon as it has written; Trace is told what was in
+// the answer, not what became of it.
+func TestTraceReadsNoFramesThatWereReturned(t *testing.T) {
+	bubble(func(t *testing.T) {
+		var log recorder
+		s := newBareSession(t, &Options{Backend: &recorder{}, Trace: &Trace{
+			Answered: func(_ *Session, frames, bytes int) { log.note("answered %d, %d bytes", frames, bytes) },
+		}}, testParams)
+		st := openStream(t, s, "s")
+		st.TrySend([]byte("abc"))
+		answers := 0
+		var again func(r Response)
+		again = func(r Response) {
+			if answers++; answers > 1 {
+				return
+			}
+			s.PullFunc(Pull{After: r.Last(), Wait: time.Minute, Again: true}, again)
+			s.Ack(r.Last())
+		}
+		s.PullFunc(Pull{Wait: time.Minute, Again: true}, again)
+		log.want(t, "the frame that was written", "answered 1, 3 bytes")
+	})(t)
+}
+
 // Whoever is called may call the session: no lock is held.
 func TestNoLockIsHeldWhileOthersRun(t *testing.T) {
 	use := func(s *Session) { // anything that takes the session's lock, and the manager's
@@ -42,9 +68,9 @@ func TestNoLockIsHeldWhileOthersRun(t *testing.T) {
 		s.manager.Stats()
 		s.manager.Lookup(context.Background(), s.ID())
 	}
-	calls := map[string]int{}
+	var calls sync.Map
 	called := func(who string, s *Session) {
-		calls[who]++
+		calls.Store(who, true)
 		use(s)
 	}
 	bubble(func(t *testing.T) {
@@ -73,7 +99,7 @@ func TestNoLockIsHeldWhileOthersRun(t *testing.T) {
 		"Open", "Receive", "Close", "PullFunc", "ExchangeFunc",
 		"SessionStarted", "SessionEnded", "Answered", "Accepted",
 	} {
-		if calls[who] == 0 {
+		if _, ok := calls.Load(who); !ok {
 			t.Errorf("%s was not called", who)
 		}
 	}
