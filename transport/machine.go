@@ -112,7 +112,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, m.replay(now, r.Seq, to, fx)
 	case m.end != nil && m.told:
 		return 0, m.end
-	case place == beyond, m.end == nil && m.in.full() && len(m.slots) >= m.maxOpen(r):
+	case place == beyond, m.end == nil && m.in.full() && m.arrivedSlots() >= m.maxOpen(r):
 		return 0, ErrWindow
 	default:
 		wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
