@@ -110,9 +110,12 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		id = m.newerCopy(i, to, fx)
 	case place == repeat, m.end != nil && m.answered(r.Seq):
 		return 0, m.replay(now, r.Seq, to, fx)
+	case m.end != nil && m.passed(r.Seq):
+		fx.reply(to, Response{Seq: r.Seq, First: m.sent + 1, Ack: m.in.accepted()})
+		return 0, nil
 	case m.end != nil && m.told:
 		return 0, m.end
-	case place == beyond, m.end == nil && m.in.full() && m.arrivedSlots() >= m.maxOpen(r):
+	case m.end == nil && (place == beyond || m.in.full() && m.arrivedSlots() >= m.maxOpen(r)):
 		return 0, ErrWindow
 	default:
 		wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
@@ -179,6 +182,14 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 // ends, requests above a gap are answered, too.
 func (m *machine) answered(seq uint64) bool {
 	return slices.ContainsFunc(m.answers, func(a answer) bool { return a.seq == seq })
+}
+
+// passed reports whether a later request was answered. At the end those above
+// a gap are; when one in the gap comes after all, it gets an empty answer, so
+// that the client, which takes answers in order, comes to the others.
+func (m *machine) passed(seq uint64) bool {
+	n := len(m.answers)
+	return n > 0 && seq < m.answers[n-1].seq
 }
 
 // apply lets a request that is in order take effect.
