@@ -21,14 +21,14 @@ type machine struct {
 
 	cursor slot   // the one open pull
 	attach uint64 // highest attach number seen
-	pulled bool   // by a connection under this number
-	shared bool   // several did; none of them can speak for the others
 
 	lastSlot uint64        // gives slots their ids
 	quiet    time.Time     // since when nothing is open; zero while something is
 	grace    time.Duration // how long quiet may last: inactivity, or a pause
 	end      *Termination  // set once
 	told     bool          // the client was told of the end
+	pulled   bool          // a connection pulled under the highest attach number
+	shared   bool          // several did; none of them can speak for the others
 }
 
 // slot is one connection that waits for its response.
