@@ -50,11 +50,14 @@ type answer struct {
 }
 
 // effects is what is to be done once the session's lock is free, in order.
+// None of it points into effects itself, so that it stays on the stack: to
+// publish a frame allocates nothing.
 type effects struct {
 	accepted []Frame // for the backends
 	owned    bool    // accepted is ours to append to
-	replies  []reply
-	one      [2]reply // spares the allocation in the common case
+	few      [2]reply
+	n        int     // how many of few there are
+	many     []reply // all, if they are more
 }
 
 type reply struct {
@@ -63,13 +66,25 @@ type reply struct {
 }
 
 func (fx *effects) reply(to func(Response), r Response) {
-	if to == nil {
-		return
+	switch {
+	case to == nil:
+	case fx.many != nil:
+		fx.many = append(fx.many, reply{to, r})
+	case fx.n < len(fx.few):
+		fx.few[fx.n] = reply{to, r}
+		fx.n++
+	default:
+		fx.many = make([]reply, 0, 4*len(fx.few))
+		fx.many = append(append(fx.many, fx.few[0], fx.few[1]), reply{to, r})
 	}
-	if fx.replies == nil {
-		fx.replies = fx.one[:0]
+}
+
+// replies returns them in order.
+func (fx *effects) replies() []reply {
+	if fx.many != nil {
+		return fx.many
 	}
-	fx.replies = append(fx.replies, reply{to, r})
+	return fx.few[:fx.n]
 }
 
 func (fx *effects) accept(frames []Frame) {

@@ -62,7 +62,7 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 
 	trace := s.manager.opts.Trace
 	trace.accepted(s, fx.accepted)
-	for _, r := range fx.replies {
+	for _, r := range fx.replies() {
 		frames, bytes := trace.measure(r.response) // before the carrier gives the frames back
 		r.to(r.response)
 		trace.answered(s, frames, bytes)

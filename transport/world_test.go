@@ -67,8 +67,8 @@ func (w *world) do(fx *effects) {
 		w.got = append(w.got, string(f.Data))
 		w.queue = append(w.queue, f)
 	}
-	for i := range fx.replies {
-		fx.replies[i].to(fx.replies[i].response)
+	for _, r := range fx.replies() {
+		r.to(r.response)
 	}
 	w.check()
 }
