@@ -179,6 +179,9 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if a.seq != seq {
 			continue
 		}
+		if a.frames > 0 && a.first <= m.out.base {
+			break
+		}
 		r := Response{Seq: seq, First: a.first, Ack: a.ack}
 		r.Frames = m.out.from(a.first, a.first+uint64(a.frames)-1)
 		if a.end {
@@ -332,7 +335,7 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 	case p.Again:
 		m.out.returned()
 	case p.After >= m.out.base:
-		m.out.ack(p.After)
+		m.acknowledge(p.After)
 	case (p.Attach == 0 || p.Attach > m.attach) && m.end == nil:
 		return 0, ErrGone
 	}
@@ -353,7 +356,15 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 // ack releases frames outside a pull.
 func (m *machine) ack(now time.Time, frame uint64) error {
 	m.active(now)
-	return m.out.ack(frame)
+	return m.acknowledge(frame)
+}
+
+// acknowledge releases frames by their number. Those that no answer to a
+// numbered request carried yet need none then.
+func (m *machine) acknowledge(frame uint64) error {
+	err := m.out.ack(frame)
+	m.sent = max(m.sent, m.out.base)
+	return err
 }
 
 // active notes a sign of life of a client that has nothing open.

@@ -67,6 +67,9 @@ func (w *world) do(fx *effects) {
 		w.got = append(w.got, string(f.Data))
 		w.queue = append(w.queue, f)
 	}
+	if len(fx.accepted) > 0 {
+		w.m.settle(w.now, fx) // as the session does
+	}
 	for _, r := range fx.replies() {
 		r.to(r.response)
 	}
