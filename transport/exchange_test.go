@@ -47,7 +47,7 @@ func TestLastWordsAreRepeated(t *testing.T) {
 		if _, err := m.exchange(now, Request{Seq: 1}, func(r Response) { got = r }, &fx); err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range fx.all() {
+		for _, r := range fx.replies() {
 			r.to(r.response)
 		}
 		if got.End == nil || len(got.Frames) != 1 || !bytes.Equal(got.Frames[0].Data, []byte("last words")) {
@@ -61,8 +61,8 @@ func TestInactivityCountsFromTheLastAnswer(t *testing.T) {
 	poll := func(seq uint64) {
 		t.Helper()
 		var fx effects
-		if _, err := m.exchange(now, Request{Seq: seq}, func(Response) {}, &fx); err != nil || len(fx.all()) != 1 {
-			t.Fatalf("request %d: %v, %d answers", seq, err, len(fx.all()))
+		if _, err := m.exchange(now, Request{Seq: seq}, func(Response) {}, &fx); err != nil || len(fx.replies()) != 1 {
+			t.Fatalf("request %d: %v, %d answers", seq, err, len(fx.replies()))
 		}
 	}
 	for seq := uint64(1); seq <= 3; seq++ {

@@ -30,7 +30,7 @@ func (p *puller) wantIntact(t *testing.T, rule string) {
 }
 
 func carryOut(fx *effects) {
-	for _, r := range fx.all() {
+	for _, r := range fx.replies() {
 		r.to(r.response)
 	}
 }

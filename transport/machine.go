@@ -21,14 +21,14 @@ type machine struct {
 
 	cursor slot   // the one open pull
 	attach uint64 // highest attach number seen
-	pulled bool   // by a connection under this number
-	shared bool   // several did; none of them can speak for the others
 
 	lastSlot uint64        // gives slots their ids
 	quiet    time.Time     // since when nothing is open; zero while something is
 	grace    time.Duration // how long quiet may last: inactivity, or a pause
 	end      *Termination  // set once
 	told     bool          // the client was told of the end
+	pulled   bool          // a connection pulled under the highest attach number
+	shared   bool          // several did; none of them can speak for the others
 }
 
 // slot is one connection that waits for its response.
@@ -49,14 +49,15 @@ type answer struct {
 	end        bool
 }
 
-// effects is what is to be done once the session's lock is free, in order. A
-// pointer into itself would put it on the heap at every call, so the first
-// reply, mostly the only one, has a field of its own.
+// effects is what is to be done once the session's lock is free, in order.
+// None of it points into effects itself, so that it stays on the stack: to
+// publish a frame allocates nothing.
 type effects struct {
 	accepted []Frame // for the backends
 	owned    bool    // accepted is ours to append to
-	first    reply
-	more     []reply
+	few      [2]reply
+	n        int     // how many of few there are
+	many     []reply // all, if they are more
 }
 
 type reply struct {
@@ -67,11 +68,23 @@ type reply struct {
 func (fx *effects) reply(to func(Response), r Response) {
 	switch {
 	case to == nil:
-	case fx.first.to == nil:
-		fx.first = reply{to, r}
+	case fx.many != nil:
+		fx.many = append(fx.many, reply{to, r})
+	case fx.n < len(fx.few):
+		fx.few[fx.n] = reply{to, r}
+		fx.n++
 	default:
-		fx.more = append(fx.more, reply{to, r})
+		fx.many = make([]reply, 0, 4*len(fx.few))
+		fx.many = append(append(fx.many, fx.few[0], fx.few[1]), reply{to, r})
 	}
+}
+
+// replies returns them in order.
+func (fx *effects) replies() []reply {
+	if fx.many != nil {
+		return fx.many
+	}
+	return fx.few[:fx.n]
 }
 
 func (fx *effects) accept(frames []Frame) {
@@ -114,9 +127,12 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	switch {
 	case place == repeat, m.end != nil && m.answered(r.Seq):
 		return 0, m.replay(now, r.Seq, to, fx)
+	case m.end != nil && m.passed(r.Seq):
+		fx.reply(to, Response{Seq: r.Seq, First: m.sent + 1, Ack: m.in.accepted()})
+		return 0, nil
 	case m.end != nil && m.told:
 		return 0, m.end
-	case place == beyond:
+	case m.end == nil && place == beyond:
 		return 0, ErrWindow
 	case m.end == nil && place == inOrder && m.arrivedSlots() >= m.maxOpen(r):
 		return 0, ErrTooManyRequests
@@ -168,6 +184,9 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if a.seq != seq {
 			continue
 		}
+		if a.frames > 0 && a.first <= m.out.base {
+			break
+		}
 		r := Response{Seq: seq, First: a.first, Ack: a.ack}
 		r.Frames = m.out.from(a.first, a.first+uint64(a.frames)-1)
 		if a.end {
@@ -186,6 +205,14 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 // ends, requests above a gap are answered, too.
 func (m *machine) answered(seq uint64) bool {
 	return slices.ContainsFunc(m.answers, func(a answer) bool { return a.seq == seq })
+}
+
+// passed reports whether a later request was answered. At the end those above
+// a gap are; when one in the gap comes after all, it gets an empty answer, so
+// that the client, which takes answers in order, comes to the others.
+func (m *machine) passed(seq uint64) bool {
+	n := len(m.answers)
+	return n > 0 && seq < m.answers[n-1].seq
 }
 
 // apply lets a request that is in order take effect.
@@ -301,7 +328,7 @@ func (m *machine) goOn(after uint64) error {
 	if after < m.out.base && m.end == nil {
 		return ErrGone
 	}
-	return m.out.ack(after)
+	return m.acknowledge(after)
 }
 
 // displace answers the open pull, whose place another one takes. It is told
@@ -348,7 +375,15 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 // ack releases frames outside a pull.
 func (m *machine) ack(now time.Time, frame uint64) error {
 	m.active(now)
-	return m.out.ack(frame)
+	return m.acknowledge(frame)
+}
+
+// acknowledge releases frames by their number. Those that no answer to a
+// numbered request carried yet need none then.
+func (m *machine) acknowledge(frame uint64) error {
+	err := m.out.ack(frame)
+	m.sent = max(m.sent, m.out.base)
+	return err
 }
 
 // active notes a sign of life of a client that has nothing open.

@@ -295,8 +295,8 @@ func (s *scripted) deliver(fx *effects) {
 	if len(fx.accepted) > 0 {
 		fmt.Fprintf(s.log, "backends get %q\n", texts(fx.accepted))
 	}
-	for done := 0; done < len(fx.all()); done++ {
-		fx.all()[done].to(fx.all()[done].response)
+	for _, r := range fx.replies() {
+		r.to(r.response)
 	}
 	if more := (effects{}); !s.stalled && s.m.in.pending > 0 {
 		s.m.taken(s.now, s.m.in.pending, &more)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"sync"
 )
 
@@ -15,7 +16,7 @@ type Manager struct {
 
 	mu       sync.RWMutex
 	sessions map[string]*Session // live, and remembered
-	past     []*Session          // over, oldest first; some forgotten already
+	past     []*Session          // over and remembered, oldest first
 	live     int
 	closed   *Termination
 }
@@ -134,7 +135,8 @@ func (m *Manager) forget(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.sessions, s.id)
-	for len(m.past) > 0 && m.sessions[m.past[0].id] == nil {
+	if i := slices.Index(m.past, s); i >= 0 { // mostly it is the first
+		copy(m.past[1:], m.past[:i])
 		m.past[0], m.past = nil, m.past[1:]
 	}
 }

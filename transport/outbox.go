@@ -52,9 +52,11 @@ func (b *outbox) ack(n uint64) error {
 		b.bytes -= f.size()
 	}
 	b.base = n
-	switch {
-	case k < len(b.frames):
-		b.frames = b.frames[k:]
+	switch rest := b.frames[k:]; {
+	case k > 2*len(rest)+keepFrames && len(rest) > 0:
+		b.frames, b.lent = slices.Clone(rest), false // lets go of the others
+	case len(rest) > 0:
+		b.frames = rest
 	case b.lent || cap(b.frames) > keepFrames:
 		b.frames, b.lent = nil, false
 	default:

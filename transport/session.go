@@ -21,9 +21,8 @@ type Session struct {
 
 	mu      sync.Mutex
 	machine machine
-	streams []*Stream       // open, or not closed by their receiver yet
-	roomIn  []chan struct{} // who waits for room in the inbox
-	roomOut []chan struct{} // who waits for room in the outbox
+	streams []*Stream // open, or not closed by their receiver yet
+	waiters []waiter  // for room in a queue
 	timer   *time.Timer
 	armed   time.Time     // when the timer fires; zero: it does not
 	over    bool          // the end was carried out
@@ -61,20 +60,15 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	s.wake()
 	s.mu.Unlock()
 
-	s.manager.opts.Trace.accepted(s, fx.accepted)
-	s.answer(&fx.first)
-	for i := range fx.more {
-		s.answer(&fx.more[i])
+	trace := s.manager.opts.Trace
+	trace.accepted(s, fx.accepted)
+	for _, r := range fx.replies() {
+		frames, bytes := trace.measure(r.response) // before the carrier gives the frames back
+		r.to(r.response)
+		trace.answered(s, frames, bytes)
 	}
 	if ended {
 		s.manager.ended(s)
-	}
-}
-
-func (s *Session) answer(r *reply) {
-	if r.to != nil {
-		r.to(r.response)
-		s.manager.opts.Trace.answered(s, r.response)
 	}
 }
 
@@ -124,38 +118,44 @@ func (s *Session) tick() {
 
 // ---- waiting for room
 
+// waiter is a caller that waits for room in the outbox or in the inbox.
+type waiter struct {
+	ready  chan struct{}
+	outbox bool
+}
+
 // wake lets those who wait look again. Only blocked callers pay for it.
 func (s *Session) wake() {
-	over := s.machine.end != nil
-	if over || !s.machine.in.full() {
-		wakeAll(&s.roomIn)
-	}
-	if over || !s.machine.out.full() {
-		wakeAll(&s.roomOut)
+	if len(s.waiters) > 0 {
+		over, in, out := s.machine.end != nil, !s.machine.in.full(), !s.machine.out.full()
+		s.wakeThose(func(w waiter) bool { return over || w.outbox && out || !w.outbox && in })
 	}
 }
 
-func wakeAll(waiters *[]chan struct{}) {
-	for _, c := range *waiters {
-		close(c)
-	}
-	*waiters = nil
+func (s *Session) wakeThose(ready func(waiter) bool) {
+	s.waiters = slices.DeleteFunc(s.waiters, func(w waiter) bool {
+		if !ready(w) {
+			return false
+		}
+		close(w.ready)
+		return true
+	})
 }
 
 // await is called with the lock held, and returns without it once there may
 // be room or the context is done.
-func (s *Session) await(ctx context.Context, waiters *[]chan struct{}) error {
-	c := make(chan struct{})
-	*waiters = append(*waiters, c)
+func (s *Session) await(ctx context.Context, outbox bool) error {
+	me := waiter{make(chan struct{}), outbox}
+	s.waiters = append(s.waiters, me)
 	s.mu.Unlock()
 	select {
-	case <-c:
+	case <-me.ready:
 		return nil
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*waiters = slices.DeleteFunc(*waiters, func(o chan struct{}) bool { return o == c })
+	s.waiters = slices.DeleteFunc(s.waiters, func(w waiter) bool { return w == me })
 	return ctx.Err()
 }
 
@@ -310,7 +310,7 @@ func (s *Session) awaitInbox(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	return s.await(ctx, &s.roomIn)
+	return s.await(ctx, false)
 }
 
 // ---- the end

@@ -234,7 +234,7 @@ func TestPushWaitsWhileBackendsAreBehind(t *testing.T) {
 		if r.wantDone(t, "timeout") != 1 || r.err != context.DeadlineExceeded {
 			t.Errorf("acknowledged %d, %v", r.value, r.err)
 		}
-		if len(s.roomIn) != 0 {
+		if len(s.waiters) != 0 {
 			t.Error("somebody still counts as waiting")
 		}
 	}))

@@ -130,7 +130,7 @@ func (st *Stream) Send(ctx context.Context, p []byte) error {
 			s.unlock(now, &fx)
 			return err
 		}
-		if err := s.await(ctx, &s.roomOut); err != nil {
+		if err := s.await(ctx, true); err != nil {
 			return err
 		}
 	}
@@ -205,7 +205,7 @@ func (s *Session) deliver(now time.Time, f Frame, fx *effects) {
 func (st *Stream) closing(t *Termination) {
 	if st.end == nil {
 		st.end = t
-		wakeAll(&st.session.roomOut) // Send on this stream is in vain
+		st.session.wakeThose(func(w waiter) bool { return w.outbox }) // Send on this stream is in vain
 		st.drainLater()
 	}
 }

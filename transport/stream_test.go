@@ -51,7 +51,7 @@ func TestSend(t *testing.T) {
 		if r.wantDone(t, "timeout"); r.err != context.DeadlineExceeded {
 			t.Errorf("err = %v", r.err)
 		}
-		if len(s.roomOut) != 0 {
+		if len(s.waiters) != 0 {
 			t.Error("somebody still counts as waiting")
 		}
 	}))

@@ -17,9 +17,16 @@ type Stats struct {
 	Ended    int // over, and remembered for late requests
 }
 
-func (t *Trace) answered(s *Session, r Response) {
+func (t *Trace) measure(r Response) (frames, bytes int) {
 	if t.Answered != nil {
-		t.Answered(s, len(r.Frames), bytesOf(r.Frames))
+		return len(r.Frames), bytesOf(r.Frames)
+	}
+	return 0, 0
+}
+
+func (t *Trace) answered(s *Session, frames, bytes int) {
+	if t.Answered != nil {
+		t.Answered(s, frames, bytes)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
+	"weak"
 )
 
 // frames makes a frame of each string.
@@ -223,6 +225,26 @@ func TestOutboxBudget(t *testing.T) {
 	if b.ack(1); b.full() || !b.add(Frame{}) {
 		t.Error("an acknowledgement makes room")
 	}
+}
+
+func TestOutboxLetsGoOfWhatItReleased(t *testing.T) {
+	b := outbox{max: 1 << 20}
+	data := make([]byte, 1000)
+	released := weak.Make(&data[0])
+	b.add(Frame{Data: data})
+	for range 20 {
+		b.add(Frame{Data: []byte("later")})
+	}
+	b.from(1, 21) // as if a carrier had read them once
+	data = nil
+	if b.ack(20); len(b.frames) != 1 {
+		t.Fatal("one frame is kept")
+	}
+	runtime.GC()
+	if released.Value() != nil {
+		t.Error("a released frame is still in memory")
+	}
+	runtime.KeepAlive(&b)
 }
 
 // A loan is what from handed out, and what it has to look like for as long as
