@@ -213,6 +213,18 @@ func TestStreamsEnd(t *testing.T) {
 		}
 		wantEnd(t, s, "the other lives on", "")
 	}))
+	t.Run("for the first reason, whatever follows", bubble(func(t *testing.T) {
+		b := &recorder{onReceive: func(*Stream, []byte) error { time.Sleep(time.Second); return nil }}
+		s, st := newSession(t, b, testParams)
+		openStream(t, s, "other").Close(nil)
+		third := openStream(t, s, "third")
+		s.Push(t.Context(), 1, []Frame{{Stream: "s", Data: []byte("a")}})
+		b.wantInAnyOrder(t, "busy", "open s", "open other", "close other: normal", "open third", "s receives a")
+		st.Close(&Termination{Condition: Unreachable})
+		third.Close(&Termination{Condition: Policy})
+		time.Sleep(time.Second)
+		b.wantInAnyOrder(t, "each its own", "close s: unreachable", "close third: policy")
+	}))
 	t.Run("although the client is far behind", bubble(func(t *testing.T) {
 		s, st := newSession(t, &recorder{}, testParams)
 		openStream(t, s, "other")
