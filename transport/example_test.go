@@ -62,7 +62,7 @@ func Example() {
 	// Output:
 	// 1: hello, room
 	// 1: hello, room
-	// <nil> transport: session ended: shutdown: the server is going down
+	// <nil> transport: ended: shutdown: the server is going down
 }
 
 func join(ctx context.Context, m *transport.Manager) *transport.Session {
@@ -125,7 +125,7 @@ func ExampleSession_Open() {
 	m.Shutdown(ctx)
 
 	// Output:
-	// transport: session ended: host-unknown: nothing here is called "weather"
+	// transport: ended: host-unknown: nothing here is called "weather"
 	// stream one, chat: hi
 	// stream two, news: hi
 }

@@ -30,7 +30,7 @@ type Request struct {
 	// AckSeq says that the client has the answers to all requests up to and
 	// including this one. Zero says nothing.
 	AckSeq uint64
-	// Frames are what the client sends, in order.
+	// Frames are what the client sends, in order. The slice is kept.
 	Frames []Frame
 	// Wait limits how long the request is held. Zero stands for Params.Wait;
 	// a negative value has it answered as soon as it is its turn.

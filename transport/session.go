@@ -281,8 +281,8 @@ func (s *Session) Ack(n uint64) error {
 // behind by the whole byte budget it waits, which holds back a carrier that
 // pushes before it reads on.
 //
-// Errors: ErrWindow; the context's; the *Termination of a session that is
-// over. Messages before the one refused are accepted.
+// The slice is kept. Errors: ErrWindow; the context's; the *Termination of a
+// session that is over. Messages before the one refused are accepted.
 func (s *Session) Push(ctx context.Context, first uint64, frames []Frame) (ack uint64, err error) {
 	for {
 		var fx effects

@@ -13,8 +13,9 @@ import "time"
 //     requests are open, when its wait or that of a later one is over, or when
 //     the session ends;
 //   - frames are not spent on a connection that is known to be gone;
-//   - the oldest open request carries the end of the session, the others end
-//     empty (XEP-0124 §13).
+//   - of a session that its client ended, the oldest open request carries the
+//     end, the others end empty (XEP-0124 §13); of one that ended otherwise, all
+//     do, after the last frames.
 
 // settle answers all that is due.
 func (m *machine) settle(now time.Time, fx *effects) {

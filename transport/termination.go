@@ -53,7 +53,7 @@ type Termination struct {
 
 // Error implements error.
 func (t *Termination) Error() string {
-	s := "transport: session ended: " + string(t.Condition)
+	s := "transport: ended: " + string(t.Condition)
 	if t.Text != "" {
 		s += ": " + t.Text
 	}
