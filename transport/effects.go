@@ -1,0 +1,54 @@
+package transport
+
+import "slices"
+
+// effects is what is to be done once the session's lock is free, in order.
+// None of it points into effects itself, so that it stays on the stack: to
+// publish a frame allocates nothing.
+type effects struct {
+	accepted []Frame // for the backends
+	owned    bool    // accepted is ours to append to
+	few      [2]reply
+	n        int     // how many of few there are
+	many     []reply // all, if they are more
+}
+
+type reply struct {
+	to       func(Response)
+	response Response
+}
+
+func (fx *effects) reply(to func(Response), r Response) {
+	switch {
+	case to == nil:
+	case fx.many != nil:
+		fx.many = append(fx.many, reply{to, r})
+	case fx.n < len(fx.few):
+		fx.few[fx.n] = reply{to, r}
+		fx.n++
+	default:
+		fx.many = make([]reply, 0, 4*len(fx.few))
+		fx.many = append(append(fx.many, fx.few[0], fx.few[1]), reply{to, r})
+	}
+}
+
+// replies returns them in order.
+func (fx *effects) replies() []reply {
+	if fx.many != nil {
+		return fx.many
+	}
+	return fx.few[:fx.n]
+}
+
+func (fx *effects) accept(frames []Frame) {
+	switch {
+	case len(frames) == 0:
+	case fx.accepted == nil:
+		fx.accepted = frames // the common case: nothing to copy
+	case fx.owned:
+		fx.accepted = append(fx.accepted, frames...)
+	default:
+		fx.accepted = slices.Concat(fx.accepted, frames)
+		fx.owned = true
+	}
+}
