@@ -44,8 +44,7 @@
 // # Inside
 //
 // The machine (machine.go, numbered.go, cursor.go, settle.go, inbox.go,
-// outbox.go) is pure: the time
-// is passed in, effects are returned. [Session] is its shell: lock, clock, one
-// timer. A carrier that can park connections uses [Session.ExchangeFunc] and
+// outbox.go) is pure: the time is passed in, effects are returned. [Session] is
+// its shell: lock, clock, one timer. A carrier that can park connections uses [Session.ExchangeFunc] and
 // [Session.PullFunc], which need no goroutine while they wait.
 package transport
