@@ -1,6 +1,6 @@
 // Package mochibosh is the root of the module; it holds no code. This test
 // keeps the house in order: which package may import which.
-package mochibosh
+package mochibosh_test
 
 import (
 	"encoding/json"
