@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,14 +34,15 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *listen, logger); err != nil {
+	if err := run(ctx, *listen, os.Stdout, logger); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until the context is done, and then lets go of everybody.
-func run(ctx context.Context, address string, logger *slog.Logger) error {
+// run serves until the context is done, and then lets go of everybody. It
+// prints the address once it listens.
+func run(ctx context.Context, address string, out io.Writer, logger *slog.Logger) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
@@ -54,7 +56,7 @@ func run(ctx context.Context, address string, logger *slog.Logger) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
-	fmt.Printf("mochibosh demo: http://%s\n", l.Addr())
+	fmt.Fprintf(out, "mochibosh demo: http://%s\n", l.Addr())
 
 	select {
 	case err := <-failed:
