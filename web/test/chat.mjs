@@ -65,9 +65,9 @@ export class Chat {
     for (let i = 0; i < rounds; i++) for (const person of people) await person.say();
   }
 
-  // Waits until each page shows what each person wrote, once and in order,
-  // and nothing else. A message that came twice could come later than that: so
-  // all write once more, and look again.
+  // Waits until each page shows what each person wrote, once and in order. A
+  // message that came twice could come later than that: so all write once
+  // more, and look again.
   async wantMessages() {
     await Promise.all(this.people.map((person) => person.wantAll(this.people)));
     await this.talk();
@@ -151,20 +151,20 @@ export class Person {
     return (await this.messages()).filter((message) => message.author === author);
   }
 
-  // Waits until this page shows all that these people wrote, sent, and once.
+  // Waits until this page shows all numbered messages of these people, sent,
+  // once, and in order.
   async wantAll(people) {
     const wanted = Object.fromEntries(people.map(({ name, written }) => [name, numbered(name, 1, written)]));
     try {
       await eventually(async () => {
-        const messages = await this.messages();
+        const messages = (await this.messages()).filter(({ author, text }) => author in wanted && /\d$/.test(text));
         const seen = Object.fromEntries(people.map(({ name }) => [name, []]));
-        for (const { text, author } of messages) (seen[author] ??= []).push(text);
+        for (const { text, author } of messages) seen[author].push(text);
         assert.deepEqual(seen, wanted);
         assert.deepEqual(messages.filter(({ state }) => state !== 'sent'), []);
       });
     } catch (error) {
-      error.message = await this.#report(error.message);
-      throw error;
+      assert.fail(await this.#report(error.message));
     }
   }
 
@@ -174,6 +174,15 @@ export class Person {
       const mine = (await this.of(this.name)).slice(-n);
       assert.deepEqual(mine.map(({ text }) => text), numbered(this.name, this.written - n + 1, this.written));
       assert.deepEqual(mine.map(({ state }) => state), mine.map(() => 'pending'));
+    });
+  }
+
+  // Waits until the notice above the field says something, or nothing.
+  async wantNotice(pattern) {
+    await eventually(async () => {
+      const notice = this.page.getByTestId('notice');
+      if (pattern) assert.match(await notice.innerText(), pattern);
+      else assert.equal(await notice.isVisible(), false);
     });
   }
 
