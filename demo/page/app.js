@@ -32,10 +32,14 @@ const composer = new Composer({ send, typed: (text) => typing.typed(text) });
 const rooms = new Rooms({ added: listen, removed: unlisten, opened });
 const subscriptions = new Map();
 let client;
+/** The state that the client had before the present one, and the room that was open before. */
+let stateBefore;
+let before;
 
 $('share').addEventListener('click', copy);
 $('cut').addEventListener('click', () => (network.down ? restore() : cut()));
 document.addEventListener('visibilitychange', looked);
+// The last thing: who has a name already is connected at once.
 me.start();
 
 /** We have a name: come in, or let the others know of the new one. */
@@ -63,8 +67,6 @@ function named() {
 }
 
 // ---- connection
-
-let stateBefore;
 
 function stateChanged({ state, carrier, reason }) {
   const why = reason ? `: ${reason.message ?? reason}` : '';
@@ -148,8 +150,6 @@ function unlisten(room) {
     subscriptions.delete(topic);
   }
 }
-
-let before;
 
 function opened(room) {
   typing.stopped();
