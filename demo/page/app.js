@@ -63,7 +63,8 @@ function named() {
   client.on('error', (error) => wire.note('trouble', error?.message ?? String(error)));
   control.attach(client);
   rooms.start();
-  composer.focus();
+  // While the dialog is open nothing behind it takes the focus.
+  if ($('hello').open) $('hello').addEventListener('close', () => composer.focus(), { once: true });
 }
 
 // ---- connection
