@@ -100,7 +100,8 @@ function restore() {
 function showNotice() {
   const { down } = network;
   $('cut').setAttribute('aria-pressed', down);
-  $('cut-label').textContent = down ? 'Restore' : 'Cut the network';
+  $('cut-label').hidden = down;
+  $('restore-label').hidden = !down;
   $('cut').querySelector('.drawing').replaceWith(icon(down ? 'heal' : 'cut'));
   document.body.classList.toggle('cut-off', down);
   const text = down
