@@ -32,10 +32,14 @@ const composer = new Composer({ send, typed: (text) => typing.typed(text) });
 const rooms = new Rooms({ added: listen, removed: unlisten, opened });
 const subscriptions = new Map();
 let client;
+/** The state that the client had before the present one, and the room that was open before. */
+let stateBefore;
+let before;
 
 $('share').addEventListener('click', copy);
 $('cut').addEventListener('click', () => (network.down ? restore() : cut()));
 document.addEventListener('visibilitychange', looked);
+// The last thing: who has a name already is connected at once.
 me.start();
 
 /** We have a name: come in, or let the others know of the new one. */
@@ -59,12 +63,11 @@ function named() {
   client.on('error', (error) => wire.note('trouble', error?.message ?? String(error)));
   control.attach(client);
   rooms.start();
-  composer.focus();
+  // While the dialog is open nothing behind it takes the focus.
+  if ($('hello').open) $('hello').addEventListener('close', () => composer.focus(), { once: true });
 }
 
 // ---- connection
-
-let stateBefore;
 
 function stateChanged({ state, carrier, reason }) {
   const why = reason ? `: ${reason.message ?? reason}` : '';
@@ -97,7 +100,8 @@ function restore() {
 function showNotice() {
   const { down } = network;
   $('cut').setAttribute('aria-pressed', down);
-  $('cut-label').textContent = down ? 'Restore' : 'Cut the network';
+  $('cut-label').hidden = down;
+  $('restore-label').hidden = !down;
   $('cut').querySelector('.drawing').replaceWith(icon(down ? 'heal' : 'cut'));
   document.body.classList.toggle('cut-off', down);
   const text = down
@@ -148,8 +152,6 @@ function unlisten(room) {
     subscriptions.delete(topic);
   }
 }
-
-let before;
 
 function opened(room) {
   typing.stopped();

@@ -25,12 +25,16 @@ const words = { connecting: 'connecting…', open: 'connected', reconnecting: 'r
 export class CarrierControl {
   #client;
   #report;
+  /** The last choice that worked, and one that could not be tried yet. */
+  #works;
+  #wish;
 
   /** @param report called with a sentence if a carrier cannot be used */
   constructor(report) {
     this.#report = report;
     const wanted = tab.get('carrier');
     if (carriers.includes(wanted)) $('carrier-select').value = wanted;
+    this.#works = this.wanted;
     $('carrier-select').addEventListener('change', () => this.#switch());
   }
 
@@ -49,16 +53,27 @@ export class CarrierControl {
     badge.dataset.carrier = carrier ?? '';
     $('carrier-name').textContent = known[carrier]?.badge ?? known[carrier]?.name ?? '';
     $('carrier-state').textContent = words[state] ?? state;
+    if (state === 'open' && this.#wish) this.#switch();
   }
 
   async #switch() {
     const { wanted } = this;
+    this.#wish = undefined;
     tab.set('carrier', wanted);
     try {
       await this.#client?.use(wanted);
+      this.#works = wanted;
     } catch (error) {
       // Another choice may have been made meanwhile; then this one does not matter.
-      if (wanted === this.wanted && error.code !== 'superseded') this.#report(`${carrierName(wanted)} does not work now: ${error.message}`);
+      if (wanted === this.wanted && error.code !== 'superseded') this.#failed(wanted, error);
     }
+  }
+
+  /** While nothing works, that says nothing of the carrier: it is tried again when there is a connection. */
+  #failed(wanted, error) {
+    if (this.#client.state !== 'open') return (this.#wish = wanted);
+    $('carrier-select').value = this.#works;
+    tab.set('carrier', this.#works);
+    this.#report(`${carrierName(wanted)} does not work now: ${error.message}`);
   }
 }

@@ -161,7 +161,8 @@ export class BoshSession {
     if (this.over) return;
     this.on.save();
     if (answer.type === 'terminate') return this.#finish(answer.condition);
-    const useless = !messages.length && !answer.messages.length && this.env.now() - startedAt < REST;
+    // While another request is open, it was that one which had the server answer this at once.
+    const useless = !this.#open.size && !messages.length && !answer.messages.length && this.env.now() - startedAt < REST;
     if (useless && this.usable) this.#rest();
     if (this.#sid && !this.usable) {
       this.usable = true;

@@ -46,14 +46,15 @@ after(async () => {
   await (await launched)?.close();
 });
 
-// Opens a page of its own profile. Exceptions that nothing in the page caught
-// fail the test; so they do not go unseen, tests that want some must read
-// them off page.uncaught and empty it.
-export async function openPage(t, url = 'about:blank') {
-  const context = await (await browser()).newContext();
+// Opens a page of its own profile, which Playwright's options of newContext
+// describe. Exceptions that nothing in the page, or in those that it opens,
+// caught fail the test; so they do not go unseen, tests that want some must
+// read them off page.uncaught and empty it.
+export async function openPage(t, url = 'about:blank', profile = {}) {
+  const context = await (await browser()).newContext(profile);
   const page = await context.newPage();
   page.uncaught = [];
-  page.on('pageerror', (error) => page.uncaught.push(error));
+  context.on('weberror', (webError) => page.uncaught.push(webError.error()));
   t.after(async () => {
     await context.close();
     if (page.uncaught.length > 0) throw new AggregateError(page.uncaught, 'uncaught in the page');

@@ -115,3 +115,18 @@ test('what is no body of BOSH is nothing', () => {
   assert.equal(unwrap(DOMParser, '<html></html>'), undefined);
   assert.equal(unwrap(DOMParser, "<body xmlns='other'></body>"), undefined);
 });
+
+test('a poll that our own message had answered is no reason to rest before the next', async () => {
+  const world = new World();
+  const page = await open(world);
+  const heard = page.listen('room');
+  await world.clock.advance(2000);
+  for (let n = 0; n < 3; n++) {
+    world.server.bus.publish('room', n);
+    await world.clock.advance(100);
+    // A message that the bus does not answer: only the poll is answered, by an empty body.
+    if (n === 0) page.client.send({ op: 'unknown', topic: 'room' });
+    await world.clock.advance(100);
+  }
+  assert.deepEqual(heard.data, [0, 1, 2]);
+});
