@@ -31,7 +31,7 @@ for (const carrier of carriers) {
     await chat.wantMessages();
     events.length = 0;
 
-    for (let round = 1; round <= 3; round++) {
+    for (let round = 1; round <= 2; round++) {
       // Ann's last words may be on their way yet.
       await chat.talk(2);
       await ann.say();
