@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -16,6 +17,7 @@ import (
 // goroutine may read; any may write.
 type conn struct {
 	ws      *gorilla.Conn
+	limit   int64         // bytes of one message, after decompression
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
 
@@ -55,8 +57,13 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 	if err != nil {
 		return nil, err
 	}
-	ws.SetReadLimit(int64(o.Push.MaxBody))
-	c := &conn{writing: make(chan struct{}, 1), ws: ws, silence: 2*o.Push.Ping + o.Push.WriteTimeout, timeout: o.Push.WriteTimeout}
+	c := &conn{
+		ws:      ws,
+		limit:   int64(o.Push.MaxBody),
+		silence: 2*o.Push.Ping + o.Push.WriteTimeout,
+		timeout: o.Push.WriteTimeout,
+		writing: make(chan struct{}, 1),
+	}
 	c.writing <- struct{}{}
 	return c, nil
 }
@@ -73,23 +80,36 @@ var (
 )
 
 // read returns the next text message. Within the time-out something must
-// arrive; later, a pong will do.
+// arrive; later, a pong will do. After errTooBig it can be called again: what
+// is left of that message is skipped.
 func (c *conn) read(timeout time.Duration) ([]byte, error) {
 	c.hear(timeout)
-	kind, data, err := c.ws.ReadMessage()
+	kind, data, err := c.message()
 	switch {
-	case errors.Is(err, gorilla.ErrReadLimit):
-		return nil, errTooBig
 	case isTimeout(err):
 		return nil, errSilence
 	case err != nil:
 		return nil, err
 	case kind != gorilla.TextMessage:
 		return nil, errBinary
+	case int64(len(data)) > c.limit:
+		return nil, errTooBig
 	case !utf8.Valid(data):
 		return nil, errUTF8
 	}
 	return data, nil
+}
+
+// message reads a message, but no more of it than one byte above the limit.
+// The library has a limit too, but it counts compressed bytes, and closes the
+// connection before anybody could say why.
+func (c *conn) message() (kind int, data []byte, err error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return kind, nil, err
+	}
+	data, err = io.ReadAll(io.LimitReader(r, c.limit+1))
+	return kind, data, err
 }
 
 func isTimeout(err error) bool {

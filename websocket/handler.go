@@ -42,6 +42,5 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	p := &pusher{conn: c, endpoint: h.endpoint}
-	go p.serve(context.WithoutCancel(r.Context()))
+	go newPusher(c, h.endpoint).serve(context.WithoutCancel(r.Context()))
 }
