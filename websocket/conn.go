@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -30,14 +32,20 @@ type conn struct {
 // writeBuffers are shared: an idle connection has none.
 var writeBuffers sync.Pool
 
-// offers reports whether the client offers the subprotocol.
-func offers(r *http.Request, protocol string) bool {
-	for _, p := range gorilla.Subprotocols(r) {
-		if p == protocol {
-			return true
+const headerProtocol = "Sec-Websocket-Protocol"
+
+// choose returns the first subprotocol among those that the client offers
+// which is spoken here; empty: none is. The library looks at one header line
+// only, but a list may come in several (RFC 6455 §11.3.4).
+func choose(r *http.Request, spoken []string) string {
+	for _, line := range r.Header[headerProtocol] {
+		for p := range strings.SplitSeq(line, ",") {
+			if p = strings.TrimSpace(p); slices.Contains(spoken, p) {
+				return p
+			}
 		}
 	}
-	return false
+	return ""
 }
 
 // upgradable reports whether the request asks for a WebSocket at all.
@@ -49,11 +57,10 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 		HandshakeTimeout:  o.Push.WriteTimeout,
 		ReadBufferSize:    readBuffer,
 		WriteBufferPool:   &writeBuffers,
-		Subprotocols:      []string{protocol},
 		CheckOrigin:       func(*http.Request) bool { return true }, // checked before
 		EnableCompression: o.Compression,
 	}
-	ws, err := u.Upgrade(w, r, nil)
+	ws, err := u.Upgrade(w, r, http.Header{headerProtocol: {protocol}})
 	if err != nil {
 		return nil, err
 	}
