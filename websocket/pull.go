@@ -16,7 +16,8 @@ type puller struct {
 	attach  uint64        // the connection's attach number
 	wait    time.Duration // an idle connection is written to this often
 	// say tells the client, and reports whether to go on.
-	say func(transport.Response) (more bool)
+	say    func(transport.Response) (more bool)
+	pinged time.Time // say's
 
 	mu   sync.Mutex
 	open transport.Pending // the pull
@@ -47,4 +48,19 @@ func (p *puller) stop() {
 	defer p.mu.Unlock()
 	p.gone = true
 	p.open.Stop()
+}
+
+// keepAlive pings a client to which nothing is said, and one that is talked to
+// all the time as often: it need not have anything to say itself, and its
+// pongs are what it lives by.
+func (p *puller) keepAlive(idle bool) error {
+	now := time.Now()
+	if p.pinged.IsZero() {
+		p.pinged = now
+	}
+	if !idle && now.Sub(p.pinged) < p.wait {
+		return nil
+	}
+	p.pinged = now
+	return p.conn.ping()
 }

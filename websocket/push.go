@@ -121,7 +121,7 @@ func (p *pusher) write(r transport.Response, numbers bool) (more bool) {
 		p.conn.close(closeReplaced, "replaced")
 	case r.End != nil:
 		p.conn.close(codeOfEnd(r.End.Condition), string(r.End.Condition))
-	case len(r.Frames) == 0 && !numbers && p.conn.ping() != nil:
+	case !numbers && p.keepAlive(len(r.Frames) == 0) != nil:
 		p.conn.drop()
 	default:
 		return true

@@ -62,6 +62,13 @@ func TestStreamCloses(t *testing.T) {
 			t.Errorf("after %v", waited)
 		}
 	}))
+	t.Run("W-03.21: both may close at once", bubble(func(t *testing.T) {
+		c, b := startXMPP(t, xmppOptions()).open()
+		go b.Close(nil)
+		c.say(closeStream)
+		c.want("one <close/>", closeStream)
+		c.wantCode("and no other", 1000)
+	}))
 	t.Run("W-03.21: but not for ever", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		b.Close(nil)

@@ -10,7 +10,11 @@ import (
 // write tells the client what the session has to say: each frame is a message.
 func (x *xmpp) write(r transport.Response) (more bool) {
 	for i, f := range r.Frames {
-		if err := x.send(f.Data); err != nil {
+		err := x.send(f.Data)
+		if err == nil {
+			err = x.keepAlive(false)
+		}
+		if err != nil {
 			x.vanish()
 			return false
 		}
@@ -20,7 +24,7 @@ func (x *xmpp) write(r transport.Response) (more bool) {
 	case r.End != nil:
 		x.finish(r.End)
 		return false
-	case len(r.Frames) == 0 && x.conn.ping() != nil:
+	case len(r.Frames) == 0 && x.keepAlive(true) != nil:
 		x.vanish()
 		return false
 	}
