@@ -164,6 +164,23 @@ func TestBackendEnds(t *testing.T) {
 		c.say(closeStream)
 		c.wantCode("W-03.22", 1000)
 	}))
+	t.Run("W-03.23: the backend's last words may hold its <close/>", bubble(func(t *testing.T) {
+		c, b := startXMPP(t, xmppOptions()).open()
+		b.Close(&transport.Termination{Condition: transport.BackendError, Payload: []transport.Frame{
+			{Data: []byte(`<a xmlns="urn:1"/>`)}, {Data: []byte(closeStream)}, {Data: []byte(`<b xmlns="urn:1"/>`)},
+		}})
+		c.want("the words", `<a xmlns="urn:1"/>`)
+		c.want("the end", closeStream)
+		c.say(closeStream)
+		c.wantCode("nothing else", 1000)
+	}))
+	t.Run("W-03.15: an end without an error needs no <open/>", bubble(func(t *testing.T) {
+		s := startXMPP(t, xmppOptions())
+		c := s.dial()
+		c.say(clientOpen)
+		(<-s.backend).Close(nil)
+		c.want("the only answer", closeStream)
+	}))
 	t.Run("a server that goes down says so", bubble(func(t *testing.T) {
 		s := startXMPP(t, xmppOptions())
 		c, _ := s.open()
@@ -197,6 +214,18 @@ func TestSeeOtherURI(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		b.say(there)
 		c.want("the address", there)
+	}))
+	t.Run("W-03.26: nor by the backend's own to less than wss", bubble(func(t *testing.T) {
+		s := startXMPP(t, xmppOptions())
+		ws, _, err := s.dialWith(http.Header{"Origin": {"https://im.test"}}, "xmpp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &xmppClient{t, ws}
+		defer c.Close()
+		c.say(clientOpen)
+		(<-s.backend).say(strings.Replace(there, "wss:", "ws:", 1))
+		c.want("the bare end", closeStream)
 	}))
 	t.Run("W-03.26: never from wss to less", bubble(func(t *testing.T) {
 		for uri, sent := range map[string]bool{
