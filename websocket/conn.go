@@ -2,8 +2,11 @@ package websocket
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -16,6 +19,7 @@ import (
 // goroutine may read; any may write.
 type conn struct {
 	ws      *gorilla.Conn
+	limit   int64         // bytes of one message, after decompression
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
 
@@ -28,14 +32,20 @@ type conn struct {
 // writeBuffers are shared: an idle connection has none.
 var writeBuffers sync.Pool
 
-// offers reports whether the client offers the subprotocol.
-func offers(r *http.Request, protocol string) bool {
-	for _, p := range gorilla.Subprotocols(r) {
-		if p == protocol {
-			return true
+const headerProtocol = "Sec-Websocket-Protocol"
+
+// choose returns the first subprotocol among those that the client offers
+// which is spoken here; empty: none is. The library looks at one header line
+// only, but a list may come in several (RFC 6455 §11.3.4).
+func choose(r *http.Request, spoken []string) string {
+	for _, line := range r.Header[headerProtocol] {
+		for p := range strings.SplitSeq(line, ",") {
+			if p = strings.TrimSpace(p); slices.Contains(spoken, p) {
+				return p
+			}
 		}
 	}
-	return false
+	return ""
 }
 
 // upgradable reports whether the request asks for a WebSocket at all.
@@ -47,16 +57,20 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 		HandshakeTimeout:  o.Push.WriteTimeout,
 		ReadBufferSize:    readBuffer,
 		WriteBufferPool:   &writeBuffers,
-		Subprotocols:      []string{protocol},
 		CheckOrigin:       func(*http.Request) bool { return true }, // checked before
 		EnableCompression: o.Compression,
 	}
-	ws, err := u.Upgrade(w, r, nil)
+	ws, err := u.Upgrade(w, r, http.Header{headerProtocol: {protocol}})
 	if err != nil {
 		return nil, err
 	}
-	ws.SetReadLimit(int64(o.Push.MaxBody))
-	c := &conn{writing: make(chan struct{}, 1), ws: ws, silence: 2*o.Push.Ping + o.Push.WriteTimeout, timeout: o.Push.WriteTimeout}
+	c := &conn{
+		ws:      ws,
+		limit:   int64(o.Push.MaxBody),
+		silence: 2*o.Push.Ping + o.Push.WriteTimeout,
+		timeout: o.Push.WriteTimeout,
+		writing: make(chan struct{}, 1),
+	}
 	c.writing <- struct{}{}
 	return c, nil
 }
@@ -73,23 +87,36 @@ var (
 )
 
 // read returns the next text message. Within the time-out something must
-// arrive; later, a pong will do.
+// arrive; later, a pong will do. After errTooBig it can be called again: what
+// is left of that message is skipped.
 func (c *conn) read(timeout time.Duration) ([]byte, error) {
 	c.hear(timeout)
-	kind, data, err := c.ws.ReadMessage()
+	kind, data, err := c.message()
 	switch {
-	case errors.Is(err, gorilla.ErrReadLimit):
-		return nil, errTooBig
 	case isTimeout(err):
 		return nil, errSilence
 	case err != nil:
 		return nil, err
 	case kind != gorilla.TextMessage:
 		return nil, errBinary
+	case int64(len(data)) > c.limit:
+		return nil, errTooBig
 	case !utf8.Valid(data):
 		return nil, errUTF8
 	}
 	return data, nil
+}
+
+// message reads a message, but no more of it than one byte above the limit.
+// The library has a limit too, but it counts compressed bytes, and closes the
+// connection before anybody could say why.
+func (c *conn) message() (kind int, data []byte, err error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return kind, nil, err
+	}
+	data, err = io.ReadAll(io.LimitReader(r, c.limit+1))
+	return kind, data, err
 }
 
 func isTimeout(err error) bool {

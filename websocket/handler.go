@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
@@ -11,19 +12,27 @@ import (
 // Handler is the http.Handler of the carrier. It serves one address, whatever
 // it is mounted on.
 type Handler struct {
+	manager  *transport.Manager
 	endpoint *push.Endpoint
 	opts     Options
+	spoken   []string // subprotocols
 }
 
 // NewHandler returns a handler for the manager's sessions. Nil options are
-// the defaults.
+// the defaults: push.v1 and nothing else.
 func NewHandler(m *transport.Manager, opts *Options) *Handler {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	h := &Handler{endpoint: push.NewEndpoint(m, o.Push), opts: o}
+	h := &Handler{manager: m, endpoint: push.NewEndpoint(m, o.Push), opts: o}
 	h.opts.Push = h.endpoint.Options()
+	if !o.NoPush {
+		h.spoken = append(h.spoken, push.Protocol)
+	}
+	if o.XMPP {
+		h.spoken = append(h.spoken, ProtocolXMPP)
+	}
 	return h
 }
 
@@ -34,14 +43,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.endpoint.Admit(w, r, http.MethodGet) {
 		return
 	}
-	if !upgradable(r) || !offers(r, push.Protocol) {
-		h.endpoint.Refuse(w, &push.Error{Code: push.BadRequest, Message: "this is for WebSockets with the subprotocol " + push.Protocol})
+	protocol := choose(r, h.spoken)
+	if !upgradable(r) || protocol == "" {
+		h.endpoint.Refuse(w, &push.Error{
+			Code:    push.BadRequest,
+			Message: "this is for WebSockets with the subprotocol " + strings.Join(h.spoken, " or "),
+		})
 		return
 	}
-	c, err := upgrade(w, r, push.Protocol, &h.opts)
+	c, err := upgrade(w, r, protocol, &h.opts)
 	if err != nil {
 		return
 	}
-	p := &pusher{conn: c, endpoint: h.endpoint}
-	go p.serve(context.WithoutCancel(r.Context()))
+	ctx := context.WithoutCancel(r.Context())
+	switch protocol {
+	case ProtocolXMPP:
+		go newXMPP(c, h.manager, h.opts.Push, isSecure(r)).serve(ctx)
+	default:
+		go newPusher(c, h.endpoint).serve(ctx)
+	}
+}
+
+// isSecure reports whether the connection is known to be encrypted. Where a
+// proxy ends TLS, a page's origin shows it: one that came over https cannot
+// connect in the clear.
+func isSecure(r *http.Request) bool {
+	return r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https:")
 }

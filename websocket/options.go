@@ -6,7 +6,16 @@ import "github.com/mochibosh/mochibosh/transport/push"
 type Options struct {
 	// Push are the options of push.v1, the same as for its other carriers.
 	// MaxBody bounds one message, BodyTimeout the wait for the first one.
+	//
+	// XMPP goes by some of them too: MaxBody, BodyTimeout, which also bounds
+	// the wait for the client's <close/>, WriteTimeout, Ping, Origins and
+	// Logger.
 	Push *push.Options
+	// XMPP offers the subprotocol xmpp (RFC 7395). The backends then talk to
+	// XMPP clients; Params.Protocol says which sessions are theirs.
+	XMPP bool
+	// NoPush leaves push.v1 out.
+	NoPush bool
 	// Compression offers permessage-deflate (RFC 7692). It costs memory and
 	// CPU for each message, and pays for large ones only.
 	Compression bool

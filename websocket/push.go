@@ -3,30 +3,28 @@ package websocket
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 )
 
-// pusher serves push.v1 on one connection. One goroutine reads; while nothing
-// is owed to the client, nobody writes: the session calls back when there is
-// something to say, and a goroutine writes it.
+// pusher serves push.v1 on one connection. One goroutine reads; what the
+// session has to say comes through the puller.
 type pusher struct {
-	conn     *conn
+	puller
 	endpoint *push.Endpoint
-	session  *transport.Session
-	attach   uint64
+}
 
-	mu   sync.Mutex
-	open transport.Pending // the pull
-	gone bool              // nothing is pulled any more
+func newPusher(c *conn, e *push.Endpoint) *pusher {
+	p := &pusher{puller: puller{conn: c, wait: e.Options().Ping}, endpoint: e}
+	p.say = func(r transport.Response) bool { return p.write(r, false) }
+	return p
 }
 
 // serve runs until the connection is over; it reads.
 func (p *pusher) serve(ctx context.Context) {
-	defer p.detach()
+	defer p.stop() // leaves the session to other connections, and to its clock
 	if err := p.greet(ctx); err != nil {
 		p.refuse(err)
 		return
@@ -77,7 +75,7 @@ func (p *pusher) create(ctx context.Context, o *push.Object) error {
 	if err := p.conn.write(answer); err != nil {
 		return err
 	}
-	p.pull(transport.Pull{Attach: p.attach, Again: true})
+	p.pull(0)
 	return nil
 }
 
@@ -97,7 +95,9 @@ func (p *pusher) resume(ctx context.Context, o *push.Object) error {
 	if _, err := p.endpoint.Take(ctx, s, o, true); err != nil {
 		return err
 	}
-	p.write(first, true)
+	if p.write(first, true) {
+		p.pull(first.Last())
+	}
 	return nil
 }
 
@@ -111,19 +111,8 @@ func (p *pusher) take(ctx context.Context, o *push.Object) error {
 	return p.conn.write(push.AppendAck(nil, ack))
 }
 
-// pull asks the session for what follows.
-func (p *pusher) pull(ask transport.Pull) {
-	ask.Wait = p.endpoint.Options().Ping
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.gone {
-		// No error is possible: the cursor is our own.
-		p.open, _ = p.session.PullFunc(ask, func(r transport.Response) { go p.write(r, false) })
-	}
-}
-
-// write sends what the session had to say, and asks again.
-func (p *pusher) write(r transport.Response, numbers bool) {
+// write sends what the session had to say.
+func (p *pusher) write(r transport.Response, numbers bool) (more bool) {
 	err := p.conn.write(push.AppendAnswer(nil, r, numbers))
 	switch {
 	case err != nil:
@@ -132,11 +121,12 @@ func (p *pusher) write(r transport.Response, numbers bool) {
 		p.conn.close(closeReplaced, "replaced")
 	case r.End != nil:
 		p.conn.close(codeOfEnd(r.End.Condition), string(r.End.Condition))
-	case len(r.Frames) == 0 && !numbers && p.conn.ping() != nil:
+	case !numbers && p.keepAlive(len(r.Frames) == 0) != nil:
 		p.conn.drop()
 	default:
-		p.pull(transport.Pull{Attach: p.attach, After: r.Last(), Again: true})
+		return true
 	}
+	return false
 }
 
 // refuse ends the connection, with the error's own words where the client is
@@ -158,12 +148,4 @@ func (p *pusher) refuse(err error) {
 	default:
 		p.conn.drop()
 	}
-}
-
-// detach leaves the session to other connections, and to its clock.
-func (p *pusher) detach() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gone = true
-	p.open.Stop()
 }

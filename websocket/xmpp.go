@@ -1,0 +1,210 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/mochibosh/mochibosh/internal/xmlframe"
+	"github.com/mochibosh/mochibosh/transport"
+	"github.com/mochibosh/mochibosh/transport/push"
+)
+
+// ProtocolXMPP is the subprotocol of RFC 7395, and the Params.Protocol of its
+// sessions.
+const ProtocolXMPP = "xmpp"
+
+// xmpp carries an XMPP stream on one connection. The messages are the frames
+// of a session, both ways, <open/> and <close/> among them, so there is little
+// to do but to check what comes. Who reads never writes once there is a
+// session: it ends the session, and the end is told behind the last frame.
+type xmpp struct {
+	puller
+	manager *transport.Manager
+	opts    *push.Options
+	secure  bool   // the connection is encrypted
+	to      string // whom the client asked for
+	spoke   bool   // the client got something; the writer's
+
+	parting sync.Mutex
+	ours    bool // our <close/> is sent
+	theirs  bool // the client's arrived
+	code    int  // the close code, once ours is sent
+	giveUp  *time.Timer
+}
+
+func newXMPP(c *conn, m *transport.Manager, o *push.Options, secure bool) *xmpp {
+	x := &xmpp{puller: puller{conn: c, wait: o.Ping}, manager: m, opts: o, secure: secure}
+	x.say = x.write
+	return x
+}
+
+// ---- what the client says
+
+// serve runs until the connection is over; it reads.
+func (x *xmpp) serve(ctx context.Context) {
+	defer x.leave()
+	timeout := x.opts.BodyTimeout
+	for take := x.begin; ; take = x.take {
+		data, err := x.conn.read(timeout)
+		if err != nil && !errors.Is(err, errTooBig) {
+			x.hangUp(err)
+			return
+		}
+		if err == nil {
+			err = x.parse(ctx, data, take)
+		}
+		if err != nil {
+			x.refuse(err)
+		}
+		x.conn.listen()
+		timeout = x.conn.silence
+	}
+}
+
+// parse reads the one element of a message (RFC 7395 §3.3.3). An XML
+// declaration in front is not recommended, but common before <open/>.
+func (x *xmpp) parse(ctx context.Context, data []byte, take func(context.Context, *xmlframe.Element) error) error {
+	e, err := xmlframe.ParseElement(data, true, &xmlframe.Limits{MaxBytes: x.opts.MaxBody})
+	if err != nil {
+		return err
+	}
+	return take(ctx, e)
+}
+
+// begin makes the session, with the first element. The pull comes before the
+// backend, which may take its time: meanwhile, the client gets pings.
+func (x *xmpp) begin(ctx context.Context, e *xmlframe.Element) error {
+	x.to, _ = e.Attr("", "to")
+	if err := check(e); err != nil {
+		return err
+	}
+	if e.Name.Is(spaceFraming, "close") {
+		x.closed()
+		x.finish(&transport.Termination{Condition: transport.Normal})
+		return nil
+	}
+	if !e.Name.Is(spaceFraming, "open") {
+		return badFormat
+	}
+	s, err := x.manager.Create(ctx, transport.Params{
+		Protocol: ProtocolXMPP,
+		Wait:     x.wait,
+		// Nobody else can pull, so this is no more than a write may take. A
+		// connection that is gone ends its session itself.
+		Inactivity: 2 * x.opts.WriteTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	x.session = s
+	x.pull(0)
+	if _, err := s.Open(ctx, "", x.to); err != nil {
+		return err
+	}
+	return x.push(ctx, e)
+}
+
+// take passes an element on. While the backend is behind it waits, and so does
+// the client, for nobody reads on.
+func (x *xmpp) take(ctx context.Context, e *xmlframe.Element) error {
+	if x.theirs {
+		return nil // nothing follows a <close/>
+	}
+	if e.Name.Is(spaceFraming, "close") {
+		x.end(ctx, e)
+		return nil
+	}
+	if x.session == nil {
+		return nil // it was refused, only <close/> is waited for
+	}
+	if err := check(e); err != nil {
+		return err
+	}
+	return x.push(ctx, e)
+}
+
+// end ends the session as the client asks for. The backend gets the <close/>
+// too.
+func (x *xmpp) end(ctx context.Context, e *xmlframe.Element) {
+	if x.session != nil {
+		_ = x.push(ctx, e) // an error means that the session is over
+	}
+	x.closed()
+	if x.session != nil {
+		x.session.Terminate(&transport.Termination{Condition: transport.Normal, ByClient: true})
+	}
+}
+
+func (x *xmpp) push(ctx context.Context, e *xmlframe.Element) error {
+	_, err := x.session.Push(ctx, 0, []transport.Frame{{Data: e.Raw}})
+	return err
+}
+
+// check refuses what can be no part of a stream. RFC 7395 §3.3.2: framing
+// elements of another namespace are invalid-namespace; and there is no
+// namespace to inherit (§3.3.3).
+func check(e *xmlframe.Element) error {
+	framing := e.Name.Local == "open" || e.Name.Local == "close"
+	switch {
+	case e.Name.Is(spaceStream, "stream"):
+		return notWellFormed
+	case e.Name.Space == "", framing && e.Name.Space != spaceFraming:
+		return invalidNamespace
+	}
+	return nil
+}
+
+// refuse ends the stream because of what the client sent. Whoever comes after
+// the end has no say in it.
+func (x *xmpp) refuse(err error) {
+	t := endOf(err)
+	switch {
+	case x.session != nil:
+		if !x.session.Terminate(t) {
+			return
+		}
+	case !x.spoke:
+		x.finish(t)
+	default:
+		return
+	}
+	x.opts.Logger.Info("xmpp stream refused", "condition", string(streamErrorOf(t)), "text", t.Text)
+}
+
+// hangUp closes a connection on which nothing can be read any more.
+func (x *xmpp) hangUp(err error) {
+	switch {
+	case errors.Is(err, errBinary):
+		x.conn.close(closeUnsupported, "messages are text")
+	case errors.Is(err, errUTF8):
+		x.conn.close(closeInvalid, "not UTF-8")
+	case errors.Is(err, errSilence) && x.session == nil && !x.spoke:
+		x.closed() // there is nobody to wait for
+		x.finish(&transport.Termination{Condition: transport.Inactive, Text: "no <open/> came"})
+	case errors.Is(err, errSilence):
+		x.conn.close(closeGoingAway, "nothing heard")
+	}
+}
+
+// leave ends what depends on the connection. Without <close/> from the client
+// the session ends as one whose client vanished (RFC 7395 §3.6), so a backend
+// can tell one from the other, and keep what the client may resume (XEP-0198).
+func (x *xmpp) leave() {
+	x.stop()
+	x.vanish()
+	x.parting.Lock()
+	defer x.parting.Unlock()
+	if x.giveUp != nil {
+		x.giveUp.Stop()
+	}
+}
+
+// vanish ends the session of a connection that is gone.
+func (x *xmpp) vanish() {
+	x.conn.drop()
+	if x.session != nil {
+		x.session.Terminate(&transport.Termination{Condition: transport.Inactive, Text: "the connection is gone"})
+	}
+}
