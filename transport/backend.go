@@ -53,7 +53,7 @@ func (m Mux) Open(ctx context.Context, st *Stream) (Receiver, error) {
 // normally, or with the error.
 //
 // When the session ends, the context is done, and in still gives what the
-// client had sent before: f may take it or return. [Manager.Shutdown] waits
+// client had sent before: f may take it or return; st.Session().Err() says why. [Manager.Shutdown] waits
 // for f to return.
 //
 // It is the blocking style: each stream costs goroutines. A Receiver costs

@@ -1,8 +1,10 @@
 package websocket_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,6 +118,25 @@ func TestSocket(t *testing.T) {
 		ws.SetPingHandler(func(string) error { return nil })
 		if code := ws.CloseCode(); code != 1001 {
 			t.Errorf("closed with %d", code)
+		}
+	}))
+	t.Run("a client that only listens, to steady traffic, is not", bubble(func(t *testing.T) {
+		steady := transport.Serve(func(ctx context.Context, st *transport.Stream, in <-chan []byte) error {
+			for n := range 300 {
+				time.Sleep(time.Second)
+				if err := st.Send(ctx, strconv.AppendInt(nil, int64(n), 10)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		ws := pushtest.Start(t, pushtest.Options{Backend: steady}).Create().WebSocket(`"attach":1`)
+		for n := 0; n < 300; {
+			o, err := ws.Next()
+			if err != nil {
+				t.Fatalf("cut after %d messages: %v", n, err)
+			}
+			n += len(o.Messages)
 		}
 	}))
 	t.Run("a client that reads nothing is gone", bubble(func(t *testing.T) {
