@@ -42,7 +42,7 @@ export class Network {
   async #fetch(input, init = {}) {
     const started = performance.now();
     const what = `${init.method ?? 'GET'} ${new URL(input, this.#world.location?.href).pathname}`;
-    const tell = (result) => this.tell('request', `${what} → ${result} · ${duration(performance.now() - started)}`);
+    const tell = (result) => this.tell('request', `${what} ${result} · ${duration(performance.now() - started)}`);
     const signal = init.signal ? AbortSignal.any([init.signal, this.line]) : this.line;
     try {
       const answer = await this.#world.fetch(input, { ...init, signal });
