@@ -56,7 +56,7 @@ export class Network {
   }
 }
 
-const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+const duration = (ms) => (ms < 1000 ? `${Math.round(ms)}\u00a0ms` : `${(ms / 1000).toFixed(1)}\u00a0s`);
 
 function cuttableSocket(network, world) {
   return class extends world.WebSocket {

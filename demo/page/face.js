@@ -21,7 +21,12 @@ const eyes = [
   () => [line('M12 21h4'), line('M24 21h4')],
 ];
 
-const mouths = ['M17.5 24.5q2.5 2.5 5 0', 'M18.5 25h3', 'M17 24.5q1.5 2 3 0q1.5 2 3 0', 'M18 24q2 4 4 0z'];
+const mouths = [
+  () => line('M17.5 24.5q2.5 2.5 5 0'),
+  () => line('M18.5 25h3'),
+  () => line('M17 24.5q1.5 2 3 0q1.5 2 3 0'),
+  () => svg('path', { class: 'ink', d: 'M17 24h6q-.5 4-3 4t-3-4z' }),
+];
 
 /** A little mochi with a face, made of the name: nobody needs to upload a picture to be recognised. */
 export function face(name, size = 36) {
@@ -32,7 +37,7 @@ export function face(name, size = 36) {
     svg('path', { class: 'skin', d: 'M20 6c11 0 17 7.5 17 16.5 0 8.5-6 11-17 11s-17-2.5-17-11C3 13.5 9 6 20 6z' }),
     svg('path', { class: 'shine', d: 'M20 8.5c7.5 0 12.5 4 14 9-3-3.5-8-5.5-14-5.5s-11 2-14 5.5c1.5-5 6.5-9 14-9z' }),
     ...eyes[(n >>> 8) % eyes.length](),
-    line(mouths[(n >>> 16) % mouths.length]),
+    mouths[(n >>> 16) % mouths.length](),
     svg('ellipse', { class: 'blush', cx: 10, cy: 25.5, rx: 2.4, ry: 1.5 }),
     svg('ellipse', { class: 'blush', cx: 30, cy: 25.5, rx: 2.4, ry: 1.5 }),
   );

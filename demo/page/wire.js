@@ -7,7 +7,7 @@ export class Wire {
   #list = $('wire-lines');
   #requests = 0;
 
-  /** @param kind 'state', 'trouble', 'socket' or 'request' */
+  /** @param kind 'good', 'wait', 'trouble', 'socket' or 'request' */
   note(kind, text) {
     const list = this.#list;
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
