@@ -32,7 +32,8 @@ func newChat(logger *slog.Logger) *chat {
 	b := bus.New(&bus.Options{
 		Logger: logger,
 		Topics: []bus.TopicRule{
-			{Pattern: "now/*", History: -1}, // who is typing: nobody needs it later
+			{Pattern: "now/*", History: -1},                         // who is typing: nobody needs it later
+			{Pattern: "gone/*", History: 100, Age: 2 * time.Minute}, // who closed the page: longer than its session lives
 			{Pattern: "*", History: 200, Age: 24 * time.Hour},
 		},
 	})
@@ -57,9 +58,15 @@ func newChat(logger *slog.Logger) *chat {
 	return &chat{r, m}
 }
 
+// sendTimeout is how long a client may take to read a file.
+const sendTimeout = 30 * time.Second
+
 // static serves files of our own and keeps a page from loading anything else.
 func static(files http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// For this answer only: net/http takes it back for the next request on
+		// the connection, which may be held for longer.
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sendTimeout))
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -8,7 +8,7 @@ import { welcome } from './empty.js';
 import { Members } from './members.js';
 import { MessageList } from './messages.js';
 import { Notifier } from './notify.js';
-import { Profile } from './profile.js';
+import { Profile, unique } from './profile.js';
 import { Rooms } from './rooms.js';
 import { copy } from './share.js';
 import { toast } from './toast.js';
@@ -32,13 +32,15 @@ const composer = new Composer({ send, typed: (text) => typing.typed(text) });
 const rooms = new Rooms({ added: listen, removed: unlisten, opened });
 const subscriptions = new Map();
 let client;
-/** The state that the client had before the present one, and the room that was open before. */
+/** The state that the client had before the present one, and the room that is on the page. */
 let stateBefore;
-let before;
+let shown;
 
 $('share').addEventListener('click', copy);
 $('cut').addEventListener('click', () => (network.down ? restore() : cut()));
 document.addEventListener('visibilitychange', looked);
+addEventListener('pagehide', disappear);
+addEventListener('pageshow', reappear);
 // The last thing: who has a name already is connected at once.
 me.start();
 
@@ -59,7 +61,7 @@ function named() {
     EventSource: network.EventSource,
   });
   client.on('state', stateChanged);
-  client.on('session', (session) => wire.note('state', session?.resumed ? 'session resumed' : 'new session'));
+  client.on('session', (session) => wire.note('good', session?.resumed ? 'session resumed' : 'new session'));
   client.on('error', (error) => wire.note('trouble', error?.message ?? String(error)));
   control.attach(client);
   rooms.start();
@@ -71,7 +73,7 @@ function named() {
 
 function stateChanged({ state, carrier, reason }) {
   const why = reason ? `: ${reason.message ?? reason}` : '';
-  wire.note('state', `${state}${carrier ? ` on ${carrierName(carrier)}` : ''}${why}`);
+  wire.note(state === 'open' ? 'good' : 'wait', `${state}${carrier ? ` on ${carrierName(carrier)}` : ''}${why}`);
   control.show({ state, carrier });
   if (state === 'open' && stateBefore !== 'open') typing.reset();
   stateBefore = state;
@@ -91,7 +93,7 @@ function cut() {
 
 function restore() {
   network.restore();
-  wire.note('state', 'you restored the network');
+  wire.note('good', 'you restored the network');
   // Browsers say so when a real network comes back, and the client then does not wait any longer.
   dispatchEvent(new Event('online'));
   showNotice();
@@ -123,23 +125,25 @@ function listen(room) {
     message: ({ offset, data }) => received(room, offset, data),
   });
   subscriptions.set(room.topic, subscription);
+  // Before the server names the members: it still counts who left a moment ago.
+  const left = ({ data }) => data?.visit && members.left(data.visit);
+  subscriptions.set(room.gone, client.subscribe(room.gone, { history: HISTORY, message: left }));
   listenNow(room, false);
 }
 
 /** The topic of what is true only now. Whoever has the room open is seen there by the others. */
 function listenNow(room, open) {
   const mine = () => open && rooms.open === room;
-  const { by, name, carrier } = me;
   // Subscribing again replaces: the others see who we are now, and not that we left.
   const subscription = client.subscribe(room.now, {
-    presence: open ? { by, name, carrier } : undefined,
+    presence: open ? me.presence : undefined,
     subscribed(position) {
       // The server answers in order: all history of the room came before this.
       room.live = true;
       if (mine()) members.set(position.members);
       if (room === rooms.open) seeIfVisible();
     },
-    message: ({ data }) => mine() && data?.by !== by && typing.heard(data ?? {}),
+    message: ({ data }) => mine() && data?.by !== me.by && typing.heard(data ?? {}),
     join: (member) => mine() && members.join(member),
     leave: (member) => mine() && members.leave(member),
   });
@@ -147,7 +151,7 @@ function listenNow(room, open) {
 }
 
 function unlisten(room) {
-  for (const topic of [room.topic, room.now]) {
+  for (const topic of [room.topic, room.gone, room.now]) {
     subscriptions.get(topic)?.unsubscribe();
     subscriptions.delete(topic);
   }
@@ -155,8 +159,8 @@ function unlisten(room) {
 
 function opened(room) {
   typing.stopped();
-  if (before && subscriptions.has(before.now)) listenNow(before, false);
-  before = room;
+  if (shown && subscriptions.has(shown.now)) listenNow(shown, false);
+  shown = room;
   $('room-title').textContent = `#${room.name}`;
   $('room-about').textContent = rooms.about(room);
   welcome(room, rooms.about(room), () => send(`Hello #${room.name} 👋`));
@@ -172,6 +176,19 @@ function opened(room) {
 /** Lets the others in the room see who we are, and over what. */
 function appear() {
   if (rooms.open) listenNow(rooms.open, true);
+}
+
+/** The session outlives the page for a while, in case that it is only loaded again. So the page says that it goes. */
+function disappear() {
+  if (!shown || network.down) return;
+  navigator.sendBeacon('/api/publish', JSON.stringify({ topic: shown.gone, data: { visit: me.visit } }));
+}
+
+/** The page was kept, and is shown again. */
+function reappear({ persisted }) {
+  if (!persisted) return;
+  me.visit = unique();
+  appear();
 }
 
 // ---- messages
@@ -200,7 +217,7 @@ function send(text) {
   const { by, name, carrier } = me;
   const room = rooms.open;
   list.clearMark();
-  const message = room.write({ id: crypto.randomUUID?.() ?? String(Math.random()), by, name, text, at: Date.now(), carrier });
+  const message = room.write({ id: unique(), by, name, text, at: Date.now(), carrier });
   list.put(message);
   typing.stopped({ sent: true });
   publish(room, message);
@@ -224,9 +241,9 @@ function retry(message) {
 
 /** Publishes what is of no use later: it is not kept until there is a connection. */
 function sayNow(what) {
-  if (client?.state !== 'open' || network.down) return;
+  if (!shown || client.state !== 'open' || network.down) return;
   const { by, name } = me;
-  client.publish(rooms.open.now, { by, name, ...what }).catch(() => {});
+  client.publish(shown.now, { by, name, ...what }).catch(() => {});
 }
 
 function announce({ name, text }) {

@@ -3,7 +3,7 @@ import { tab } from './store.js';
 
 const known = {
   websocket: { name: 'WebSocket', short: 'WS' },
-  sse: { name: 'Server-sent events', badge: 'SSE', short: 'SSE' },
+  sse: { name: 'SSE', long: 'server-sent events', short: 'SSE' },
   longpoll: { name: 'Long-poll', short: 'Poll' },
   bosh: { name: 'BOSH', short: 'BOSH' },
 };
@@ -14,9 +14,8 @@ export const carrierName = (carrier) => known[carrier]?.name ?? 'HTTP';
 
 /** A small tag for a message or a member. Who is on none of the four published by a plain request. */
 export function tag(carrier) {
-  const { short = 'HTTP' } = known[carrier] ?? {};
-  const name = known[carrier]?.name ?? 'a plain HTTP request';
-  return el('span', { class: 'tag', data: { carrier: known[carrier] ? carrier : 'http' }, title: `over ${name}` }, short);
+  const { name = 'a plain HTTP request', long = name, short = 'HTTP' } = known[carrier] ?? {};
+  return el('span', { class: 'tag', data: { carrier: known[carrier] ? carrier : 'http' }, title: `over ${long}` }, short);
 }
 
 const words = { connecting: 'connecting…', open: 'connected', reconnecting: 'reconnecting…', closed: 'closed' };
@@ -51,7 +50,7 @@ export class CarrierControl {
     const badge = $('carrier-badge');
     badge.dataset.state = state;
     badge.dataset.carrier = carrier ?? '';
-    $('carrier-name').textContent = known[carrier]?.badge ?? known[carrier]?.name ?? '';
+    $('carrier-name').textContent = known[carrier]?.name ?? '';
     $('carrier-state').textContent = words[state] ?? state;
     if (state === 'open' && this.#wish) this.#switch();
   }

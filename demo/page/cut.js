@@ -42,7 +42,7 @@ export class Network {
   async #fetch(input, init = {}) {
     const started = performance.now();
     const what = `${init.method ?? 'GET'} ${new URL(input, this.#world.location?.href).pathname}`;
-    const tell = (result) => this.tell('request', `${what} → ${result} · ${duration(performance.now() - started)}`);
+    const tell = (result) => this.tell('request', `${what} ${result} · ${duration(performance.now() - started)}`);
     const signal = init.signal ? AbortSignal.any([init.signal, this.line]) : this.line;
     try {
       const answer = await this.#world.fetch(input, { ...init, signal });
@@ -56,7 +56,7 @@ export class Network {
   }
 }
 
-const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+const duration = (ms) => (ms < 1000 ? `${Math.round(ms)}\u00a0ms` : `${(ms / 1000).toFixed(1)}\u00a0s`);
 
 function cuttableSocket(network, world) {
   return class extends world.WebSocket {

@@ -6,7 +6,7 @@ import { copy } from './share.js';
 export function welcome(room, about, hello) {
   $('empty').replaceChildren(
     el('div', { class: 'pair' }, face('Merry Matcha', 64), face('Swift Plum', 84), face(room.name, 64)),
-    el('h3', {}, `It is quiet in #${room.name}`),
+    el('h2', {}, `It is quiet in #${room.name}`),
     el('p', {}, `${about}. Nobody has said anything yet, so the first word is yours.`),
     el(
       'div',

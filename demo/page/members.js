@@ -10,6 +10,7 @@ export class Members {
   #me;
   #infos = new Map();
   #leaving = new Map();
+  #gone = new Set();
 
   /** @param me {by, name, carrier}: always shown, and never taken from what the server says */
   constructor(me) {
@@ -34,8 +35,23 @@ export class Members {
   }
 
   leave({ member }) {
+    const gone = () => {
+      this.#leaving.delete(member);
+      this.#infos.delete(member);
+      this.#draw();
+    };
     clearTimeout(this.#leaving.get(member));
-    this.#leaving.set(member, setTimeout(() => this.#gone(member), GRACE));
+    this.#leaving.set(member, setTimeout(gone, GRACE));
+  }
+
+  /** A page was closed, or loaded again. Its session may last a while longer, but nobody looks at it any more. */
+  left(visit) {
+    const gone = () => {
+      this.#gone.add(visit);
+      this.#draw();
+    };
+    const isShown = [...this.#infos.values()].some((info) => info?.visit === visit);
+    setTimeout(gone, isShown ? GRACE : 0);
   }
 
   /** Something about ourselves changed. */
@@ -43,16 +59,11 @@ export class Members {
     this.#draw();
   }
 
-  #gone(member) {
-    this.#leaving.delete(member);
-    this.#infos.delete(member);
-    this.#draw();
-  }
-
   /** Everybody once, ourselves first. */
   #all() {
     const people = new Map();
     for (const [member, info] of this.#infos) {
+      if (this.#gone.has(info?.visit)) continue;
       const name = typeof info?.name === 'string' ? info.name.slice(0, 32).trim() : '';
       const by = typeof info?.by === 'string' ? info.by : member;
       people.set(by, { by, name: name || 'somebody', carrier: info?.carrier });

@@ -6,6 +6,9 @@ const manners = ['Quiet', 'Sunny', 'Curious', 'Gentle', 'Brave', 'Sleepy', 'Merr
 const things = ['Mochi', 'Yuzu', 'Matcha', 'Sesame', 'Sakura', 'Azuki', 'Plum', 'Ginger', 'Taro', 'Kinako', 'Momo', 'Hojicha'];
 
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
+/** Unlike any other, anywhere. Pages that came by plain http from another machine have no randomUUID. */
+export const unique = () => crypto.randomUUID?.() ?? `${Date.now()}.${Math.random()}`;
+
 const suggestion = () => `${pick(manners)} ${pick(things)}`;
 
 /**
@@ -13,9 +16,11 @@ const suggestion = () => `${pick(manners)} ${pick(things)}`;
  * that two tabs can be two people, but a new tab begins with the last one.
  */
 export class Profile {
-  by = tab.get('by') ?? crypto.randomUUID?.() ?? String(Math.random());
+  by = tab.get('by') ?? unique();
   name = tab.get('name') ?? browser.get('name');
   carrier;
+  /** This page, until it is closed or loaded again. */
+  visit = unique();
   #changed;
 
   /** @param changed called when we have a name, and when it becomes another */
@@ -27,6 +32,12 @@ export class Profile {
     $('name').addEventListener('input', () => this.#draw());
     $('hello').addEventListener('cancel', (event) => this.name || event.preventDefault());
     $('hello-form').addEventListener('submit', (event) => this.#answer(event));
+  }
+
+  /** What the others in a room are to know of us. */
+  get presence() {
+    const { by, name, carrier, visit } = this;
+    return { by, name, carrier, visit };
   }
 
   /** Asks for the name, unless it is known. */

@@ -28,6 +28,8 @@ export class Room {
     this.topic = `room/${name}`;
     // What is true only now, who is here and who types, has a topic of its own, so that it never is in the history.
     this.now = `now/${name}`;
+    // Who closed the page a moment ago: the session behind it lives a little longer.
+    this.gone = `gone/${name}`;
     this.seen = seen;
   }
 

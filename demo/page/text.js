@@ -39,7 +39,7 @@ const PICTURES = /^(?:(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2})[\p
 /** One to five emoji and nothing else: they are shown large. */
 export const isPictures = (text) => PICTURES.test(text);
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 

@@ -7,12 +7,12 @@ export class Wire {
   #list = $('wire-lines');
   #requests = 0;
 
-  /** @param kind 'state', 'trouble', 'socket' or 'request' */
+  /** @param kind 'good', 'wait', 'trouble', 'socket' or 'request' */
   note(kind, text) {
     const list = this.#list;
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
     const now = new Date();
-    list.append(el('li', { data: { kind, testid: 'wire-line' } }, el('time', { datetime: now.toISOString() }, stamp(now)), el('span', {}, text)));
+    list.append(el('li', { data: { kind, testid: 'wire-line' } }, el('time', { datetime: now.toISOString(), title: now.toISOString() }, stamp(now)), el('span', {}, text)));
     if (list.children.length > MOST) list.firstElementChild.remove();
     if (atEnd) list.scrollTop = list.scrollHeight;
     if (kind !== 'request') return;
@@ -23,5 +23,5 @@ export class Wire {
 
 function stamp(date) {
   const two = (n) => String(n).padStart(2, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(Math.floor(date.getMilliseconds() / 100))}`;
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
