@@ -83,13 +83,17 @@ for (const [carrier, locks] of [...carriers.map((carrier) => [carrier, true]), [
     await ann.page.evaluate(() => void window.open(location.href));
     const twin = new Person('Ann', await opened);
     await twin.wantConnected(carrier);
+    // The copy leaves the session to the first tab. It tells so a little after it is connected.
+    await twin.page.getByTestId('wire-line').getByText('new session').waitFor({ state: 'attached' });
     const wires = await Promise.all([ann, twin].map(losses));
 
-    // They are one person, who writes now here, now there.
+    // They are one person, who writes now here, now there; nobody promises an
+    // order between the two, so this one reads before writing.
     for (let i = 0; i < 3; i++) {
       await chat.talk();
-      await twin.say(`Ann ${++ann.written}`);
       await twin.wantAll(chat.people);
+      await twin.say(`Ann ${++ann.written}`);
+      await ann.wantAll(chat.people);
     }
     await chat.wantMessages();
     await twin.wantAll(chat.people);
