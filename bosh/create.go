@@ -17,6 +17,7 @@ const (
 	attrVersion = "ver"     // the lower of both sides' versions; empty: the client named none
 	attrContent = "content" // Content-Type of all answers
 	attrAck     = "ack"     // not empty: acknowledgements are used
+	attrAccept  = "accept"  // the codings that requests may be in
 	attrTLS     = "tls"     // not empty: created over TLS
 )
 
@@ -28,17 +29,17 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 	}
 	if req.to == "" {
 		h.violation(r, "no target")
-		h.refuse(w, improperAddressing)
+		h.refuse(w, r, improperAddressing)
 		return
 	}
 	p := h.negotiate(r, req)
 	s, err := h.manager.Create(r.Context(), p)
 	if err != nil {
-		h.notCreated(w, p, err)
+		h.notCreated(w, r, p, err)
 		return
 	}
 	if _, err := s.Open(r.Context(), "", req.to); err != nil {
-		h.notOpened(w, s, err)
+		h.notOpened(w, r, s, err)
 		return
 	}
 	resp, err := s.Exchange(r.Context(), transport.Request{
@@ -51,7 +52,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		s.Terminate(nil)
 		abort()
 	}
-	h.respond(w, s, resp, false)
+	h.respond(w, r, s, resp, false)
 }
 
 // negotiate grants what was asked for, within the options.
@@ -73,6 +74,9 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 		},
 	}
 	p.Hold = min(p.Hold, p.Requests-1)
+	if !h.opts.NoAccept {
+		p.Attrs[attrAccept] = accepted
+	}
 	if req.ack.set && req.ack.value > 0 {
 		p.Attrs[attrAck] = "1"
 	}
@@ -85,23 +89,23 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 // notCreated answers when the manager refuses. A full server is the one case
 // for a status of its own: clients come back after a 503, and give up on
 // anything else.
-func (h *Handler) notCreated(w http.ResponseWriter, p transport.Params, err error) {
+func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport.Params, err error) {
 	var t *transport.Termination
 	if errors.As(err, &t) {
-		h.write(w, http.StatusOK, p.Attrs[attrContent], terminal(conditionOf(t)))
+		h.write(w, r, http.StatusOK, p.Attrs[attrContent], terminal(conditionOf(t)))
 		return
 	}
 	h.opts.Logger.Warn("bosh: no session created", "error", err)
 	w.Header().Set("Retry-After", "10")
-	h.write(w, http.StatusServiceUnavailable, p.Attrs[attrContent], terminal(policyViolation))
+	h.write(w, r, http.StatusServiceUnavailable, p.Attrs[attrContent], terminal(policyViolation))
 }
 
 // notOpened answers when the backend refuses.
-func (h *Handler) notOpened(w http.ResponseWriter, s *transport.Session, err error) {
+func (h *Handler) notOpened(w http.ResponseWriter, r *http.Request, s *transport.Session, err error) {
 	t := &transport.Termination{Condition: transport.Internal, Err: err}
 	errors.As(err, &t)
 	s.Terminate(t)
-	h.respond(w, s, transport.Response{End: t}, false)
+	h.respond(w, r, s, transport.Response{End: t}, false)
 }
 
 // created writes what the client learns about its session, once
@@ -119,6 +123,9 @@ func (b *wrapper) created(s *transport.Session, p transport.Params) {
 	b.seconds("inactivity", p.Inactivity)
 	if p.MaxPause > 0 {
 		b.seconds("maxpause", p.MaxPause)
+	}
+	if p.Attrs[attrAccept] != "" {
+		b.attr("accept", p.Attrs[attrAccept])
 	}
 	b.attr("from", p.Attrs[attrTo])
 }

@@ -13,7 +13,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	s, err := h.manager.Lookup(r.Context(), req.sid)
 	if err != nil || s.Params().Protocol != protocol {
 		h.violation(r, "no such session")
-		h.refuse(w, itemNotFound)
+		h.refuse(w, r, itemNotFound)
 		return
 	}
 	p := s.Params()
@@ -38,7 +38,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	var over *transport.Termination
 	switch {
 	case err == nil:
-		h.respond(w, s, resp, late)
+		h.respond(w, r, s, resp, late)
 	case errors.Is(err, transport.ErrWindow), errors.Is(err, transport.ErrGone):
 		// The same for too large and too small: it tells nothing to those who
 		// guess (XEP-0124 §14.3).
@@ -46,7 +46,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	case errors.Is(err, transport.ErrTooManyRequests): // XEP-0124 §11
 		h.end(w, r, s, &transport.Termination{Condition: transport.Policy, Text: "too many requests at once"})
 	case errors.As(err, &over):
-		h.write(w, http.StatusOK, p.Attrs[attrContent], terminal(lateConditionOf(over)))
+		h.write(w, r, http.StatusOK, p.Attrs[attrContent], terminal(lateConditionOf(over)))
 	default:
 		// The client went away, or comes too early by more than we can keep:
 		// to be repeated either way.
@@ -60,7 +60,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, s *transport.Sessi
 	h.violation(r, t.Text)
 	t.Err = errCulprit
 	s.Terminate(t)
-	h.write(w, http.StatusOK, s.Params().Attrs[attrContent], terminal(lateConditionOf(t)))
+	h.write(w, r, http.StatusOK, s.Params().Attrs[attrContent], terminal(lateConditionOf(t)))
 }
 
 // ackSeq returns the number up to which the client has all answers

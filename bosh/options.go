@@ -17,6 +17,8 @@ const (
 	DefaultMaxPause    = 2 * time.Minute
 	DefaultMaxBody     = 1 << 20
 	DefaultBodyTimeout = 30 * time.Second
+
+	DefaultCompressFrom = 1 << 10
 )
 
 // DefaultContentTypes are the media types that a client may ask for with
@@ -50,6 +52,14 @@ type Options struct {
 	MaxPause time.Duration
 	// MaxBody bounds the bytes of a request's body. Zero: DefaultMaxBody.
 	MaxBody int
+	// NoAccept refuses requests with a content coding. Else gzip and deflate
+	// are advertised, and MaxBody holds before and after decoding.
+	NoAccept bool
+	// CompressFrom is the size in bytes from which answers are compressed, for
+	// clients that accept it. Zero: DefaultCompressFrom. Negative: none are, as
+	// it should be where secrets and what others can choose go to the client
+	// together: the length of the answers tells about both.
+	CompressFrom int
 	// BodyTimeout bounds the time until a request's body is there. Zero:
 	// DefaultBodyTimeout.
 	BodyTimeout time.Duration
@@ -85,6 +95,9 @@ func (o *Options) withDefaults() Options {
 	opts.MaxPause = wholeSeconds(setting(opts.MaxPause, DefaultMaxPause))
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.CompressFrom == 0 {
+		opts.CompressFrom = DefaultCompressFrom
 	}
 	if opts.BodyTimeout <= 0 {
 		opts.BodyTimeout = DefaultBodyTimeout

@@ -19,7 +19,7 @@ func TestCreation(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='30' hold='1'")
 		w.wantXML("creation", c.created, "<body xmlns='"+ns+"' sid='"+c.sid+
-			"' wait='30' requests='2' hold='1' ver='1.6' inactivity='90' maxpause='120' from='be.test'/>")
+			"' wait='30' requests='2' hold='1' ver='1.6' inactivity='90' maxpause='120' accept='gzip,deflate' from='be.test'/>")
 		w.wantAfter("creation", c.created, 0)
 	}))
 
