@@ -2,6 +2,7 @@ package bosh
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -25,6 +26,23 @@ const (
 	systemShutdown         condition = "system-shutdown"
 	undefinedCondition     condition = "undefined-condition"
 )
+
+// status returns the HTTP status of an answer with the condition. Only clients
+// that named no version when they made their session know these three from the
+// status; the condition is in the body all the same (XEP-0124 §17.1, §17.2).
+func (c condition) status(p transport.Params) int {
+	if p.Attrs[attrVersion] == "" {
+		switch c {
+		case badRequest:
+			return http.StatusBadRequest
+		case policyViolation:
+			return http.StatusForbidden
+		case itemNotFound:
+			return http.StatusNotFound
+		}
+	}
+	return http.StatusOK
+}
 
 // errCulprit marks the end of a session that one request caused. That request
 // was told the condition; the others learn that it was another one.

@@ -92,7 +92,7 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport.Params, err error) {
 	var t *transport.Termination
 	if errors.As(err, &t) {
-		h.write(w, r, http.StatusOK, p.Attrs[attrContent], terminal(conditionOf(t)))
+		h.deny(w, r, p, conditionOf(t))
 		return
 	}
 	h.opts.Logger.Warn("bosh: no session created", "error", err)

@@ -46,7 +46,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	case errors.Is(err, transport.ErrTooManyRequests): // XEP-0124 §11
 		h.end(w, r, s, &transport.Termination{Condition: transport.Policy, Text: "too many requests at once"})
 	case errors.As(err, &over):
-		h.write(w, r, http.StatusOK, p.Attrs[attrContent], terminal(lateConditionOf(over)))
+		h.deny(w, r, p, lateConditionOf(over))
 	default:
 		// The client went away, or comes too early by more than we can keep:
 		// to be repeated either way.
@@ -60,7 +60,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, s *transport.Sessi
 	h.violation(r, t.Text)
 	t.Err = errCulprit
 	s.Terminate(t)
-	h.write(w, r, http.StatusOK, s.Params().Attrs[attrContent], terminal(lateConditionOf(t)))
+	h.deny(w, r, s.Params(), lateConditionOf(t))
 }
 
 // ackSeq returns the number up to which the client has all answers

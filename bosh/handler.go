@@ -115,7 +115,13 @@ func (h *Handler) unread(w http.ResponseWriter, r *http.Request, err error) {
 // abort closes the connection without an answer.
 func abort() { panic(http.ErrAbortHandler) }
 
-// refuse answers with a terminal condition outside any session.
+// deny answers with a terminal condition in a session.
+func (h *Handler) deny(w http.ResponseWriter, r *http.Request, p transport.Params, c condition) {
+	h.write(w, r, c.status(p), p.Attrs[attrContent], terminal(c))
+}
+
+// refuse answers with a terminal condition outside any session. Nothing is
+// known of the client, not even its age: the status is 200 (XEP-0124 §2).
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, c condition) {
 	h.write(w, r, http.StatusOK, defaultContentType, terminal(c))
 }

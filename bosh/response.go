@@ -114,6 +114,7 @@ func terminal(c condition) []byte {
 func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport.Session, r transport.Response, late bool) {
 	p := s.Params()
 	b := newWrapper(payloadSize(r.Frames))
+	status := http.StatusOK
 	switch {
 	case r.Replaced:
 		b.attr("type", "error") // a newer copy has its place
@@ -123,6 +124,7 @@ func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport
 			c = lateConditionOf(r.End) // it was not processed at the same time
 		}
 		b.terminate(c)
+		status = c.status(p)
 		if c == seeOtherURI {
 			b.uri(r.End.URI) // in the schema it stands alone
 			break
@@ -140,5 +142,5 @@ func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport
 		}
 		b.payloads(r.Frames)
 	}
-	h.write(w, req, http.StatusOK, p.Attrs[attrContent], b.bytes())
+	h.write(w, req, status, p.Attrs[attrContent], b.bytes())
 }
