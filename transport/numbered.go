@@ -14,6 +14,10 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	if place == beyond && r.Seq == m.in.next+m.in.window && (r.End || r.Pause > 0) {
 		place = tooSoon // one more than the window is allowed to these (XEP-0124 §11)
 	}
+	if t := m.refusedOnArrival(&r, place); t != nil {
+		m.refuse(now, t, fx)
+		return 0, t
+	}
 	if i := m.slot(r.Seq); i >= 0 {
 		id = m.newerCopy(i, to, fx)
 		m.settle(now, fx)
@@ -35,7 +39,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, ErrFull
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
-	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to})
+	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to, note: r.Note})
 	m.quiet = time.Time{} // settle starts it anew, also if it answers at once
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
@@ -43,6 +47,10 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	default:
 		m.apply(now, r, fx)
 		for next, ok := m.in.unpark(); ok; next, ok = m.in.unpark() {
+			if t := m.refusedInTurn(&next); t != nil {
+				m.refuse(now, t, fx)
+				break
+			}
 			m.apply(now, next, fx)
 		}
 	}

@@ -87,7 +87,7 @@ func (m *machine) answerOldest(fx *effects) {
 	if m.end != nil && s.reply != nil && m.tell(r) {
 		r.End, m.told = m.end, true
 	}
-	m.keep(answer{seq: r.Seq, first: r.First, frames: len(r.Frames), ack: r.Ack, end: r.End != nil})
+	m.keep(answer{seq: r.Seq, first: r.First, frames: len(r.Frames), ack: r.Ack, end: r.End != nil, note: s.note, copies: s.copies})
 	if m.slots = m.slots[1:]; len(m.slots) == 0 {
 		m.slots = nil
 	}
