@@ -93,6 +93,11 @@ func (r *request) setAttr(name, value string) (ok bool) {
 		r.ver, ok = parseVersion(value)
 	case "to":
 		r.to = strings.Clone(value) // the session keeps it, but not the tag around it
+		r.speaks = true
+	case "key":
+		r.key = parseKey(value)
+	case "newkey":
+		r.newKey = parseKey(value)
 	case "content":
 		r.content = value
 	case "type":

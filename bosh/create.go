@@ -3,6 +3,7 @@ package bosh
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
@@ -18,6 +19,7 @@ const (
 	attrContent = "content" // Content-Type of all answers
 	attrAck     = "ack"     // not empty: acknowledgements are used
 	attrAccept  = "accept"  // the codings that requests may be in
+	attrPolling = "polling" // seconds between polls; empty: any
 	attrTLS     = "tls"     // not empty: created over TLS
 )
 
@@ -33,11 +35,15 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		return
 	}
 	p := h.negotiate(r, req)
+	g := &gate{polling: h.opts.Polling, repeats: h.opts.Repeats}
+	p.Admit = g.admit
 	s, err := h.manager.Create(r.Context(), p)
 	if err != nil {
 		h.notCreated(w, r, p, err)
 		return
 	}
+	p = s.Params() // within the manager's limits
+	g.polls, g.requests = polls(p), p.Requests
 	if _, err := s.Open(r.Context(), "", req.to); err != nil {
 		h.notOpened(w, r, s, err)
 		return
@@ -47,6 +53,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		Frames: req.frames,
 		Wait:   -1,
 		End:    req.terminate,
+		Note:   newNote(req),
 	})
 	if err != nil { // the client went away, and nobody else knows the session
 		s.Terminate(nil)
@@ -74,6 +81,13 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 		},
 	}
 	p.Hold = min(p.Hold, p.Requests-1)
+	if h.opts.Polling > 0 {
+		p.Attrs[attrPolling] = strconv.Itoa(int(h.opts.Polling / time.Second))
+		if polls(p) && p.Inactivity > 0 {
+			// Longer by more than the pause between polls: XEP-0124 §12.
+			p.Inactivity = wholeSeconds(p.Inactivity + 2*h.opts.Polling)
+		}
+	}
 	if !h.opts.NoAccept {
 		p.Attrs[attrAccept] = accepted
 	}
@@ -85,6 +99,9 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 	}
 	return p
 }
+
+// polls reports whether a session has nothing held (XEP-0124 §12).
+func polls(p transport.Params) bool { return p.Wait == 0 || p.Hold == 0 }
 
 // notCreated answers when the manager refuses. A full server is the one case
 // for a status of its own: clients come back after a 503, and give up on
@@ -119,6 +136,9 @@ func (b *wrapper) created(s *transport.Session, p transport.Params) {
 		b.attr("ver", v)
 	} else {
 		b.attr("ver", ourVersion.String())
+	}
+	if p.Attrs[attrPolling] != "" {
+		b.attr("polling", p.Attrs[attrPolling])
 	}
 	b.seconds("inactivity", p.Inactivity)
 	if p.MaxPause > 0 {

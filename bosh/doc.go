@@ -8,7 +8,8 @@
 // A [Handler] is an http.Handler that keeps nothing between two requests but
 // what is in the session: the rid is transport.Request.Seq, the window is
 // transport.Params.Requests, and the rest of the negotiation is in
-// transport.Params.Attrs. So every answer can be made again, byte for byte,
+// transport.Params.Attrs; what keys and polls are judged by hangs on
+// transport.Params.Admit. So every answer can be made again, byte for byte,
 // from the session alone.
 //
 // # Payloads

@@ -19,6 +19,9 @@ const (
 	DefaultBodyTimeout = 30 * time.Second
 
 	DefaultCompressFrom = 1 << 10
+
+	DefaultPolling = 5 * time.Second
+	DefaultRepeats = 100
 )
 
 // DefaultContentTypes are the media types that a client may ask for with
@@ -50,6 +53,14 @@ type Options struct {
 	// MaxPause bounds the pause that a client may ask for. Zero:
 	// DefaultMaxPause. Negative: no pauses.
 	MaxPause time.Duration
+	// Polling is the shortest time between two polls: requests that say
+	// nothing, of which the first was answered with nothing, in a session
+	// where nothing is held. Who asks more often loses the session. Zero:
+	// DefaultPolling. Negative: any time will do.
+	Polling time.Duration
+	// Repeats bounds how often one request may be repeated; the session ends
+	// with the next. Zero: DefaultRepeats. Negative: any number.
+	Repeats int
 	// MaxBody bounds the bytes of a request's body. Zero: DefaultMaxBody.
 	MaxBody int
 	// NoAccept refuses requests with a content coding. Else gzip and deflate
@@ -93,6 +104,8 @@ func (o *Options) withDefaults() Options {
 	opts.Requests = min(max(1, setting(opts.Requests, DefaultRequests)), 255) // an unsignedByte
 	opts.Inactivity = wholeSeconds(setting(opts.Inactivity, DefaultInactivity))
 	opts.MaxPause = wholeSeconds(setting(opts.MaxPause, DefaultMaxPause))
+	opts.Polling = wholeSeconds(setting(opts.Polling, DefaultPolling))
+	opts.Repeats = setting(opts.Repeats, DefaultRepeats)
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = DefaultMaxBody
 	}

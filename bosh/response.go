@@ -119,7 +119,7 @@ func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport
 	case r.Replaced:
 		b.attr("type", "error") // a newer copy has its place
 	case r.End != nil:
-		c := conditionOf(r.End)
+		c := conditionFor(r.Seq, r.End)
 		if c == otherRequest && late {
 			c = lateConditionOf(r.End) // it was not processed at the same time
 		}
