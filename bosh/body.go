@@ -12,7 +12,7 @@ import (
 // A request is what a client says in one <body/> (XEP-0124 §6).
 type request struct {
 	sid, to, content               string
-	key, newKey                    string
+	key, newKey, from, lang, route string
 	hasSID, terminate              bool
 	speaks                         bool // says something besides payloads
 	rid, ack, wait, hold, pauseFor number
@@ -46,7 +46,11 @@ func parse(data []byte, limits *xmlframe.Limits) (req request, err error) {
 		switch {
 		case a.Name.Space == "" && !req.setAttr(a.Name.Local, a.Value):
 			return req, &refusal{badRequest, "bad attribute"}
-		case a.Name.Space != "" && a.Name.Space != xmlNamespace:
+		case a.Name.Space == xmlNamespace:
+			if a.Name.Local == "lang" && len(a.Value) <= maxAddress {
+				req.lang = a.Value
+			}
+		case a.Name.Space != "":
 			req.speaks = true // an extension's, such as the restart of XEP-0206
 		}
 	}

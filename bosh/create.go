@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
@@ -17,6 +18,9 @@ const (
 	attrTo      = "to"      // the target
 	attrVersion = "ver"     // the lower of both sides' versions; empty: the client named none
 	attrContent = "content" // Content-Type of all answers
+	attrFrom    = "from"    // who the client says that it is
+	attrLang    = "lang"    // its language
+	attrRoute   = "route"   // where it would have its server be
 	attrAck     = "ack"     // not empty: acknowledgements are used
 	attrAccept  = "accept"  // the codings that requests may be in
 	attrPolling = "polling" // seconds between polls; empty: any
@@ -93,6 +97,11 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 	}
 	if req.ack.set && req.ack.value > 0 {
 		p.Attrs[attrAck] = "1"
+	}
+	for name, value := range map[string]string{attrFrom: req.from, attrLang: req.lang, attrRoute: req.route} {
+		if value != "" {
+			p.Attrs[name] = strings.Clone(value)
+		}
 	}
 	if r.TLS != nil {
 		p.Attrs[attrTLS] = "1"

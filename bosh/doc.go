@@ -23,6 +23,12 @@
 // element is passed on as it was written, with the namespace declarations that
 // it needs to stand alone.
 //
+// What the creation said besides is for backends to read, in
+// transport.Params.Attrs: "from", "lang" (xml:lang) and "route", where they were
+// there, as the client wrote them. Nothing was checked: from is a claim, and to
+// connect to any route is to let clients connect through the server to whatever
+// it can reach. The handler itself makes no use of them.
+//
 // # Errors
 //
 // Whenever a <body/> can be sent, the status is 200 and the error is in the
