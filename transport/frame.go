@@ -40,6 +40,10 @@ type Request struct {
 	Pause time.Duration
 	// End ends the session after the request's frames were delivered.
 	End bool
+	// Report, with AckSeq, answers the request at once if the answer after
+	// AckSeq was given already, and names that in the response: it may be lost
+	// (XEP-0124 §9.2).
+	Report bool
 	// Note is the adapter's own, for Params.Admit. It is kept as long as the
 	// answer.
 	Note any
@@ -96,6 +100,10 @@ type Response struct {
 	Frames []Frame
 	// Ack is the highest request accepted without a gap.
 	Ack uint64
+	// Report is the number of an answer that the client seems to miss, given
+	// this long before its request: see Request.Report. Zero: none.
+	Report   uint64
+	Reported time.Duration
 	// Replaced says that another connection took this one's place: it is
 	// owed nothing and should not come back.
 	Replaced bool

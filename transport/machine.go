@@ -37,6 +37,7 @@ type slot struct {
 	reply    func(Response) // nil: the connection went away, its number still counts
 	note     any            // of the first copy
 	copies   int            // seen after the first
+	report   report         // set: answer at once, and say so
 }
 
 // answer is what is kept of an answer to a numbered request, to give it
@@ -48,6 +49,14 @@ type answer struct {
 	end        bool
 	note       any
 	copies     int
+	at         time.Time // when it was given first
+	report     report
+}
+
+// report names an answer that the client seems to miss.
+type report struct {
+	seq uint64 // zero: none
+	ago time.Duration
 }
 
 func newMachine(p Params, now time.Time) machine {

@@ -90,7 +90,7 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if a.frames > 0 && a.first <= m.out.base {
 			break
 		}
-		r := Response{Seq: seq, First: a.first, Ack: a.ack}
+		r := Response{Seq: seq, First: a.first, Ack: a.ack, Report: a.report.seq, Reported: a.report.ago}
 		r.Frames = m.out.from(a.first, a.first+uint64(a.frames)-1)
 		if a.end {
 			r.End = m.end
@@ -123,6 +123,9 @@ func (m *machine) apply(now time.Time, r Request, fx *effects) {
 	m.in.take(r.Frames)
 	fx.accept(r.Frames)
 	m.release(r.AckSeq)
+	if r.Report && r.AckSeq > 0 {
+		m.report(now, r.Seq, r.AckSeq+1)
+	}
 	m.grace = m.params.Inactivity // a pause holds for one silence only
 	if r.Pause > 0 && m.params.MaxPause > 0 {
 		m.pause(r.Pause)
@@ -143,6 +146,17 @@ func (m *machine) release(seq uint64) {
 		a := m.answers[k-1]
 		m.out.ack(a.first + uint64(a.frames) - 1)
 		m.answers = append(m.answers[:0], m.answers[k:]...)
+	}
+}
+
+// report has a request answered at once that shows that the client has no
+// answer to an earlier one, if that was given.
+func (m *machine) report(now time.Time, seq, missed uint64) {
+	i := m.slot(seq)
+	for _, a := range m.answers {
+		if a.seq == missed && i >= 0 {
+			m.slots[i].report = report{missed, now.Sub(a.at)}
+		}
 	}
 }
 
