@@ -34,6 +34,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		Frames: req.frames,
 		Pause:  min(req.pause(), p.MaxPause), // no pauses: an empty request like another (XEP-0124 §10)
 		End:    req.terminate,
+		Report: h.opts.Report && p.Attrs[attrAck] != "" && req.ack.set,
 		Note:   newNote(req),
 	})
 	var over *transport.Termination

@@ -61,6 +61,10 @@ type Options struct {
 	// Repeats bounds how often one request may be repeated; the session ends
 	// with the next. Zero: DefaultRepeats. Negative: any number.
 	Repeats int
+	// Report answers a request at once whose ack shows that an answer is
+	// missing, and tells which (XEP-0124 §9.2). Some clients end the session
+	// when they are told of an answer that they think they have.
+	Report bool
 	// MaxBody bounds the bytes of a request's body. Zero: DefaultMaxBody.
 	MaxBody int
 	// NoAccept refuses requests with a content coding. Else gzip and deflate

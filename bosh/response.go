@@ -140,6 +140,10 @@ func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport
 		if p.Attrs[attrAck] != "" && (creation || r.Ack != r.Seq) {
 			b.number("ack", r.Ack)
 		}
+		if r.Report != 0 {
+			b.number("report", r.Report)
+			b.number("time", uint64(min(r.Reported.Milliseconds(), 65535))) // an unsignedShort
+		}
 		b.payloads(r.Frames)
 	}
 	h.write(w, req, status, p.Attrs[attrContent], b.bytes())
