@@ -71,6 +71,9 @@ func (v version) lower() string {
 	return v.String()
 }
 
+// maxAddress is the longest address (RFC 7622 §3.1), and more than any route.
+const maxAddress = 3071
+
 // setAttr takes one attribute of <body/> that has no namespace. Those that we
 // do not know are ignored, as are those that mean nothing from a client; those
 // that we know must be well formed: it reports whether they are.
@@ -93,6 +96,15 @@ func (r *request) setAttr(name, value string) (ok bool) {
 		r.ver, ok = parseVersion(value)
 	case "to":
 		r.to = strings.Clone(value) // the session keeps it, but not the tag around it
+		r.speaks = true
+	case "key":
+		r.key = parseKey(value)
+	case "newkey":
+		r.newKey = parseKey(value)
+	case "from":
+		r.from, ok = value, len(value) <= maxAddress
+	case "route":
+		r.route, ok = value, len(value) <= maxAddress
 	case "content":
 		r.content = value
 	case "type":

@@ -12,11 +12,15 @@ import (
 // A request is what a client says in one <body/> (XEP-0124 §6).
 type request struct {
 	sid, to, content               string
+	key, newKey, from, lang, route string
 	hasSID, terminate              bool
+	speaks                         bool // says something besides payloads
 	rid, ack, wait, hold, pauseFor number
 	ver                            version
 	frames                         []transport.Frame
 }
+
+const xmlNamespace = "http://www.w3.org/XML/1998/namespace" // of xml:lang
 
 // A refusal says why a body is none. The reason is for logs: it holds nothing
 // of what the client wrote.
@@ -39,8 +43,15 @@ func parse(data []byte, limits *xmlframe.Limits) (req request, err error) {
 		return req, &refusal{badRequest, "not a body"}
 	}
 	for _, a := range doc.Attrs {
-		if a.Name.Space == "" && !req.setAttr(a.Name.Local, a.Value) {
+		switch {
+		case a.Name.Space == "" && !req.setAttr(a.Name.Local, a.Value):
 			return req, &refusal{badRequest, "bad attribute"}
+		case a.Name.Space == xmlNamespace:
+			if a.Name.Local == "lang" && len(a.Value) <= maxAddress {
+				req.lang = a.Value
+			}
+		case a.Name.Space != "":
+			req.speaks = true // an extension's, such as the restart of XEP-0206
 		}
 	}
 	if req.rid.value == 0 {

@@ -2,6 +2,7 @@ package bosh
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -26,16 +27,49 @@ const (
 	undefinedCondition     condition = "undefined-condition"
 )
 
-// errCulprit marks the end of a session that one request caused. That request
-// was told the condition; the others learn that it was another one.
-var errCulprit = errors.New("bosh: ended by a request outside the rules")
-
-// conditionOf says in the binding's words why a session ended, to a request
-// that was open then.
-func conditionOf(t *transport.Termination) condition {
-	if errors.Is(t, errCulprit) {
-		return otherRequest // XEP-0124 §17.2
+// status returns the HTTP status of an answer with the condition. Only clients
+// that named no version when they made their session know these three from the
+// status; the condition is in the body all the same (XEP-0124 §17.1, §17.2).
+func (c condition) status(p transport.Params) int {
+	if p.Attrs[attrVersion] == "" {
+		switch c {
+		case badRequest:
+			return http.StatusBadRequest
+		case policyViolation:
+			return http.StatusForbidden
+		case itemNotFound:
+			return http.StatusNotFound
+		}
 	}
+	return http.StatusOK
+}
+
+// errCulprit marks the end of a session that one request caused: that with
+// this rid. It is told the condition; the others learn that it was another one.
+type errCulprit uint64
+
+func (errCulprit) Error() string { return "bosh: ended by a request outside the rules" }
+
+// culprit returns the end of a session by a request that Admit refuses.
+func culprit(t transport.Turn, c transport.Condition, text string) *transport.Termination {
+	return &transport.Termination{Condition: c, Text: text, Err: errCulprit(t.Seq)}
+}
+
+// conditionFor says in the binding's words why a session ended, to the request
+// with this rid, which was open then.
+func conditionFor(rid uint64, t *transport.Termination) condition {
+	var by errCulprit
+	switch {
+	case !errors.As(t, &by):
+		return conditionOf(t)
+	case uint64(by) == rid:
+		return lateConditionOf(t)
+	}
+	return otherRequest // XEP-0124 §17.2
+}
+
+// conditionOf says it to no request in particular.
+func conditionOf(t *transport.Termination) condition {
 	switch t.Condition {
 	case transport.Normal:
 		return ""

@@ -3,6 +3,8 @@ package bosh
 import (
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
@@ -16,7 +18,12 @@ const (
 	attrTo      = "to"      // the target
 	attrVersion = "ver"     // the lower of both sides' versions; empty: the client named none
 	attrContent = "content" // Content-Type of all answers
+	attrFrom    = "from"    // who the client says that it is
+	attrLang    = "lang"    // its language
+	attrRoute   = "route"   // where it would have its server be
 	attrAck     = "ack"     // not empty: acknowledgements are used
+	attrAccept  = "accept"  // the codings that requests may be in
+	attrPolling = "polling" // seconds between polls; empty: any
 	attrTLS     = "tls"     // not empty: created over TLS
 )
 
@@ -28,17 +35,21 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 	}
 	if req.to == "" {
 		h.violation(r, "no target")
-		h.refuse(w, improperAddressing)
+		h.refuse(w, r, improperAddressing)
 		return
 	}
 	p := h.negotiate(r, req)
+	g := &gate{polling: h.opts.Polling, repeats: h.opts.Repeats}
+	p.Admit = g.admit
 	s, err := h.manager.Create(r.Context(), p)
 	if err != nil {
-		h.notCreated(w, p, err)
+		h.notCreated(w, r, p, err)
 		return
 	}
+	p = s.Params() // within the manager's limits
+	g.polls, g.requests = polls(p), p.Requests
 	if _, err := s.Open(r.Context(), "", req.to); err != nil {
-		h.notOpened(w, s, err)
+		h.notOpened(w, r, s, err)
 		return
 	}
 	resp, err := s.Exchange(r.Context(), transport.Request{
@@ -46,12 +57,13 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		Frames: req.frames,
 		Wait:   -1,
 		End:    req.terminate,
+		Note:   newNote(req),
 	})
 	if err != nil { // the client went away, and nobody else knows the session
 		s.Terminate(nil)
 		abort()
 	}
-	h.respond(w, s, resp, false)
+	h.respond(w, r, s, resp, false)
 }
 
 // negotiate grants what was asked for, within the options.
@@ -73,8 +85,23 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 		},
 	}
 	p.Hold = min(p.Hold, p.Requests-1)
+	if h.opts.Polling > 0 {
+		p.Attrs[attrPolling] = strconv.Itoa(int(h.opts.Polling / time.Second))
+		if polls(p) && p.Inactivity > 0 {
+			// Longer by more than the pause between polls: XEP-0124 §12.
+			p.Inactivity = wholeSeconds(p.Inactivity + 2*h.opts.Polling)
+		}
+	}
+	if !h.opts.NoAccept {
+		p.Attrs[attrAccept] = accepted
+	}
 	if req.ack.set && req.ack.value > 0 {
 		p.Attrs[attrAck] = "1"
+	}
+	for name, value := range map[string]string{attrFrom: req.from, attrLang: req.lang, attrRoute: req.route} {
+		if value != "" {
+			p.Attrs[name] = strings.Clone(value)
+		}
 	}
 	if r.TLS != nil {
 		p.Attrs[attrTLS] = "1"
@@ -82,26 +109,29 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 	return p
 }
 
+// polls reports whether a session has nothing held (XEP-0124 §12).
+func polls(p transport.Params) bool { return p.Wait == 0 || p.Hold == 0 }
+
 // notCreated answers when the manager refuses. A full server is the one case
 // for a status of its own: clients come back after a 503, and give up on
 // anything else.
-func (h *Handler) notCreated(w http.ResponseWriter, p transport.Params, err error) {
+func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport.Params, err error) {
 	var t *transport.Termination
 	if errors.As(err, &t) {
-		h.write(w, http.StatusOK, p.Attrs[attrContent], terminal(conditionOf(t)))
+		h.deny(w, r, p, conditionOf(t))
 		return
 	}
 	h.opts.Logger.Warn("bosh: no session created", "error", err)
 	w.Header().Set("Retry-After", "10")
-	h.write(w, http.StatusServiceUnavailable, p.Attrs[attrContent], terminal(policyViolation))
+	h.write(w, r, http.StatusServiceUnavailable, p.Attrs[attrContent], terminal(policyViolation))
 }
 
 // notOpened answers when the backend refuses.
-func (h *Handler) notOpened(w http.ResponseWriter, s *transport.Session, err error) {
+func (h *Handler) notOpened(w http.ResponseWriter, r *http.Request, s *transport.Session, err error) {
 	t := &transport.Termination{Condition: transport.Internal, Err: err}
 	errors.As(err, &t)
 	s.Terminate(t)
-	h.respond(w, s, transport.Response{End: t}, false)
+	h.respond(w, r, s, transport.Response{End: t}, false)
 }
 
 // created writes what the client learns about its session, once
@@ -116,9 +146,15 @@ func (b *wrapper) created(s *transport.Session, p transport.Params) {
 	} else {
 		b.attr("ver", ourVersion.String())
 	}
+	if p.Attrs[attrPolling] != "" {
+		b.attr("polling", p.Attrs[attrPolling])
+	}
 	b.seconds("inactivity", p.Inactivity)
 	if p.MaxPause > 0 {
 		b.seconds("maxpause", p.MaxPause)
+	}
+	if p.Attrs[attrAccept] != "" {
+		b.attr("accept", p.Attrs[attrAccept])
 	}
 	b.attr("from", p.Attrs[attrTo])
 }

@@ -8,7 +8,8 @@
 // A [Handler] is an http.Handler that keeps nothing between two requests but
 // what is in the session: the rid is transport.Request.Seq, the window is
 // transport.Params.Requests, and the rest of the negotiation is in
-// transport.Params.Attrs. So every answer can be made again, byte for byte,
+// transport.Params.Attrs; what keys and polls are judged by hangs on
+// transport.Params.Admit. So every answer can be made again, byte for byte,
 // from the session alone.
 //
 // # Payloads
@@ -21,6 +22,12 @@
 // gets the same bytes from a BOSH client as from one of push.v1. Any other
 // element is passed on as it was written, with the namespace declarations that
 // it needs to stand alone.
+//
+// What the creation said besides is for backends to read, in
+// transport.Params.Attrs: "from", "lang" (xml:lang) and "route", where they were
+// there, as the client wrote them. Nothing was checked: from is a claim, and to
+// connect to any route is to let clients connect through the server to whatever
+// it can reach. The handler itself makes no use of them.
 //
 // # Errors
 //

@@ -48,7 +48,7 @@ func Example() {
 	}
 
 	// Output:
-	// <body xmlns='http://jabber.org/protocol/httpbind' sid='SomeSID' wait='60' requests='2' hold='1' ver='1.6' inactivity='90' maxpause='120' from='echo'/>
+	// <body xmlns='http://jabber.org/protocol/httpbind' sid='SomeSID' wait='60' requests='2' hold='1' ver='1.6' polling='5' inactivity='90' maxpause='120' accept='gzip,deflate' from='echo'/>
 	// <body xmlns='http://jabber.org/protocol/httpbind'><json xmlns='urn:xmpp:json:0'>{"hello":"world"}</json></body>
 	// <body xmlns='http://jabber.org/protocol/httpbind' type='terminate'/>
 }

@@ -13,7 +13,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	s, err := h.manager.Lookup(r.Context(), req.sid)
 	if err != nil || s.Params().Protocol != protocol {
 		h.violation(r, "no such session")
-		h.refuse(w, itemNotFound)
+		h.refuse(w, r, itemNotFound)
 		return
 	}
 	p := s.Params()
@@ -24,7 +24,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		abort()
 	}
 	if p.MaxPause > 0 && req.pause() > p.MaxPause {
-		h.end(w, r, s, &transport.Termination{Condition: transport.Policy, Text: "pause too long"})
+		h.end(w, r, req, s, &transport.Termination{Condition: transport.Policy, Text: "pause too long"})
 		return
 	}
 	late := s.Err() != nil
@@ -34,19 +34,24 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		Frames: req.frames,
 		Pause:  min(req.pause(), p.MaxPause), // no pauses: an empty request like another (XEP-0124 §10)
 		End:    req.terminate,
+		Report: h.opts.Report && p.Attrs[attrAck] != "" && req.ack.set,
+		Note:   newNote(req),
 	})
 	var over *transport.Termination
 	switch {
 	case err == nil:
-		h.respond(w, s, resp, late)
+		h.respond(w, r, s, resp, late)
 	case errors.Is(err, transport.ErrWindow), errors.Is(err, transport.ErrGone):
 		// The same for too large and too small: it tells nothing to those who
 		// guess (XEP-0124 §14.3).
-		h.end(w, r, s, &transport.Termination{Condition: transport.OutOfWindow, Text: "request outside the window"})
+		h.end(w, r, req, s, &transport.Termination{Condition: transport.OutOfWindow, Text: "request outside the window"})
 	case errors.Is(err, transport.ErrTooManyRequests): // XEP-0124 §11
-		h.end(w, r, s, &transport.Termination{Condition: transport.Policy, Text: "too many requests at once"})
+		h.end(w, r, req, s, &transport.Termination{Condition: transport.Policy, Text: "too many requests at once"})
 	case errors.As(err, &over):
-		h.write(w, http.StatusOK, p.Attrs[attrContent], terminal(lateConditionOf(over)))
+		if by := errCulprit(0); !late && errors.As(over, &by) && uint64(by) == req.rid.value {
+			h.violation(r, over.Text)
+		}
+		h.deny(w, r, p, lateConditionOf(over))
 	default:
 		// The client went away, or comes too early by more than we can keep:
 		// to be repeated either way.
@@ -56,11 +61,11 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 
 // end ends a session by the fault of this request, which is told so; the
 // others learn that it was not theirs.
-func (h *Handler) end(w http.ResponseWriter, r *http.Request, s *transport.Session, t *transport.Termination) {
+func (h *Handler) end(w http.ResponseWriter, r *http.Request, req *request, s *transport.Session, t *transport.Termination) {
 	h.violation(r, t.Text)
-	t.Err = errCulprit
+	t.Err = errCulprit(req.rid.value)
 	s.Terminate(t)
-	h.write(w, http.StatusOK, s.Params().Attrs[attrContent], terminal(lateConditionOf(t)))
+	h.deny(w, r, s.Params(), lateConditionOf(t))
 }
 
 // ackSeq returns the number up to which the client has all answers

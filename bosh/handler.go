@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/mochibosh/mochibosh/internal/origin"
 	"github.com/mochibosh/mochibosh/internal/reqbody"
@@ -38,7 +37,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.origins.SetHeaders(header, r)
 	if !h.origins.Allows(r) {
 		h.violation(r, "origin not allowed")
-		h.write(w, http.StatusForbidden, defaultContentType, terminal(policyViolation))
+		h.write(w, r, http.StatusForbidden, defaultContentType, terminal(policyViolation))
 		return
 	}
 	switch r.Method {
@@ -47,10 +46,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodOptions:
 		h.origins.Preflight(w, r, allowedMethods)
 	case http.MethodGet, http.MethodHead:
-		h.write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(page))
+		h.write(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte(page))
 	default:
 		header.Set("Allow", allowedMethods)
-		h.write(w, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", []byte("Use POST.\n"))
+		h.write(w, r, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", []byte("Use POST.\n"))
 	}
 }
 
@@ -60,17 +59,18 @@ const allowedMethods = "POST, GET, HEAD, OPTIONS"
 const page = "This is a BOSH endpoint (XEP-0124). Programs talk to it with POST.\n"
 
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	var req request
 	data, err := h.read(w, r)
-	if err != nil {
-		h.unread(w, r, err)
-		return
+	if err == nil {
+		req, err = parse(data, &h.limits)
 	}
-	req, err := parse(data, &h.limits)
 	var refused *refusal
 	switch {
-	case errors.As(err, &refused):
+	case err != nil && !errors.As(err, &refused):
+		h.unread(w, r, err)
+	case err != nil:
 		h.violation(r, refused.reason)
-		h.refuse(w, refused.condition)
+		h.refuse(w, r, refused.condition)
 	case req.hasSID:
 		h.exchange(w, r, &req)
 	default:
@@ -78,12 +78,17 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read takes in the body.
+// read takes in the body, and undoes its coding (XEP-0124 §7.2, accept).
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
+	c, known := codingOf(r.Header["Content-Encoding"])
+	if !known || c != identity && h.opts.NoAccept {
 		return nil, errCoding
 	}
-	return reqbody.Read(w, r, h.opts.MaxBody, h.opts.BodyTimeout)
+	data, err := reqbody.Read(w, r, h.opts.MaxBody, h.opts.BodyTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return c.decode(data, h.opts.MaxBody)
 }
 
 var errCoding = errors.New("content coding not advertised")
@@ -104,15 +109,21 @@ func (h *Handler) unread(w http.ResponseWriter, r *http.Request, err error) {
 		h.violation(r, "body unreadable")
 	}
 	w.Header().Set("Connection", "close")
-	h.refuse(w, c)
+	h.refuse(w, r, c)
 }
 
 // abort closes the connection without an answer.
 func abort() { panic(http.ErrAbortHandler) }
 
-// refuse answers with a terminal condition outside any session.
-func (h *Handler) refuse(w http.ResponseWriter, c condition) {
-	h.write(w, http.StatusOK, defaultContentType, terminal(c))
+// deny answers with a terminal condition in a session.
+func (h *Handler) deny(w http.ResponseWriter, r *http.Request, p transport.Params, c condition) {
+	h.write(w, r, c.status(p), p.Attrs[attrContent], terminal(c))
+}
+
+// refuse answers with a terminal condition outside any session. Nothing is
+// known of the client, not even its age: the status is 200 (XEP-0124 §2).
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, c condition) {
+	h.write(w, r, http.StatusOK, defaultContentType, terminal(c))
 }
 
 // violation logs that a client broke the rules: what, never whom by its sid,

@@ -72,6 +72,9 @@ func newWorld(t *testing.T, set settings) *world {
 	if set.manager.Backend == nil {
 		set.manager.Backend = transport.Mux{"be.test": w.backend}
 	}
+	if set.bosh.Polling == 0 {
+		set.bosh.Polling = -1 // else most tests would poll too often
+	}
 	logger := slog.New(slog.NewTextHandler(w.logs, nil))
 	set.manager.Logger, set.bosh.Logger = logger, logger
 	w.manager = transport.NewManager(&set.manager)

@@ -151,18 +151,6 @@ func TestHTTP(t *testing.T) {
 		}
 	}))
 
-	t.Run("B-07.38 a content coding never advertised", bubble(func(t *testing.T) {
-		w := newWorld(t, settings{})
-		r := w.request(t.Context(), body("rid='5' to='be.test'", ""))
-		r.Header.Set("Content-Encoding", "gzip")
-		w.wantXML("gzip", w.do(r), terminal("bad-request"))
-		r = w.request(t.Context(), body("rid='5' to='be.test'", ""))
-		r.Header.Set("Content-Encoding", "identity")
-		if a := w.do(r); a.attrs["sid"] == "" {
-			t.Errorf("identity: %q", a.xml)
-		}
-	}))
-
 	t.Run("H-06 A-8 too big a body gets its answer, and the connection is closed", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{bosh: bosh.Options{MaxBody: 1000}})
 		c := w.create("wait='0'")

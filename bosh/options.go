@@ -17,6 +17,11 @@ const (
 	DefaultMaxPause    = 2 * time.Minute
 	DefaultMaxBody     = 1 << 20
 	DefaultBodyTimeout = 30 * time.Second
+
+	DefaultCompressFrom = 1 << 10
+
+	DefaultPolling = 5 * time.Second
+	DefaultRepeats = 100
 )
 
 // DefaultContentTypes are the media types that a client may ask for with
@@ -48,8 +53,28 @@ type Options struct {
 	// MaxPause bounds the pause that a client may ask for. Zero:
 	// DefaultMaxPause. Negative: no pauses.
 	MaxPause time.Duration
+	// Polling is the shortest time between two polls: requests that say
+	// nothing, of which the first was answered with nothing, in a session
+	// where nothing is held. Who asks more often loses the session. Zero:
+	// DefaultPolling. Negative: any time will do.
+	Polling time.Duration
+	// Repeats bounds how often one request may be repeated; the session ends
+	// with the next. Zero: DefaultRepeats. Negative: any number.
+	Repeats int
+	// Report answers a request at once whose ack shows that an answer is
+	// missing, and tells which (XEP-0124 §9.2). Some clients end the session
+	// when they are told of an answer that they think they have.
+	Report bool
 	// MaxBody bounds the bytes of a request's body. Zero: DefaultMaxBody.
 	MaxBody int
+	// NoAccept refuses requests with a content coding. Else gzip and deflate
+	// are advertised, and MaxBody holds before and after decoding.
+	NoAccept bool
+	// CompressFrom is the size in bytes from which answers are compressed, for
+	// clients that accept it. Zero: DefaultCompressFrom. Negative: none are, as
+	// it should be where secrets and what others can choose go to the client
+	// together: the length of the answers tells about both.
+	CompressFrom int
 	// BodyTimeout bounds the time until a request's body is there. Zero:
 	// DefaultBodyTimeout.
 	BodyTimeout time.Duration
@@ -83,8 +108,13 @@ func (o *Options) withDefaults() Options {
 	opts.Requests = min(max(1, setting(opts.Requests, DefaultRequests)), 255) // an unsignedByte
 	opts.Inactivity = wholeSeconds(setting(opts.Inactivity, DefaultInactivity))
 	opts.MaxPause = wholeSeconds(setting(opts.MaxPause, DefaultMaxPause))
+	opts.Polling = wholeSeconds(setting(opts.Polling, DefaultPolling))
+	opts.Repeats = setting(opts.Repeats, DefaultRepeats)
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.CompressFrom == 0 {
+		opts.CompressFrom = DefaultCompressFrom
 	}
 	if opts.BodyTimeout <= 0 {
 		opts.BodyTimeout = DefaultBodyTimeout

@@ -13,8 +13,20 @@ const namespace = "http://jabber.org/protocol/httpbind"
 // write sends an answer whole: with its length, since some clients cannot
 // read chunks (XEP-0124 §5), and with a type, since the guess of net/http for
 // a <body> is HTML.
-func (h *Handler) write(w http.ResponseWriter, status int, contentType string, body []byte) {
+//
+// It is in a coding that this request allows: what was agreed on for the
+// session, or for an earlier copy of the request, has no say (XEP-0124 §5).
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
 	header := w.Header()
+	if h.opts.CompressFrom >= 0 && r.Method == http.MethodPost {
+		header.Add("Vary", "Accept-Encoding")
+		if len(body) >= h.opts.CompressFrom {
+			if c := chooseCoding(r.Header["Accept-Encoding"]); c != identity {
+				header.Set("Content-Encoding", string(c))
+				body = c.encode(body)
+			}
+		}
+	}
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	if h.opts.WriteTimeout > 0 {
@@ -99,18 +111,20 @@ func terminal(c condition) []byte {
 // session or in the response that it keeps, so a repeat of the request gets
 // the same bytes (XEP-0124 §14.3). Late says that the session was over when the
 // request came.
-func (h *Handler) respond(w http.ResponseWriter, s *transport.Session, r transport.Response, late bool) {
+func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport.Session, r transport.Response, late bool) {
 	p := s.Params()
 	b := newWrapper(payloadSize(r.Frames))
+	status := http.StatusOK
 	switch {
 	case r.Replaced:
 		b.attr("type", "error") // a newer copy has its place
 	case r.End != nil:
-		c := conditionOf(r.End)
+		c := conditionFor(r.Seq, r.End)
 		if c == otherRequest && late {
 			c = lateConditionOf(r.End) // it was not processed at the same time
 		}
 		b.terminate(c)
+		status = c.status(p)
 		if c == seeOtherURI {
 			b.uri(r.End.URI) // in the schema it stands alone
 			break
@@ -126,7 +140,11 @@ func (h *Handler) respond(w http.ResponseWriter, s *transport.Session, r transpo
 		if p.Attrs[attrAck] != "" && (creation || r.Ack != r.Seq) {
 			b.number("ack", r.Ack)
 		}
+		if r.Report != 0 {
+			b.number("report", r.Report)
+			b.number("time", uint64(min(r.Reported.Milliseconds(), 65535))) // an unsignedShort
+		}
 		b.payloads(r.Frames)
 	}
-	h.write(w, http.StatusOK, p.Attrs[attrContent], b.bytes())
+	h.write(w, req, status, p.Attrs[attrContent], b.bytes())
 }

@@ -19,7 +19,7 @@ func TestCreation(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='30' hold='1'")
 		w.wantXML("creation", c.created, "<body xmlns='"+ns+"' sid='"+c.sid+
-			"' wait='30' requests='2' hold='1' ver='1.6' inactivity='90' maxpause='120' from='be.test'/>")
+			"' wait='30' requests='2' hold='1' ver='1.6' inactivity='90' maxpause='120' accept='gzip,deflate' from='be.test'/>")
 		w.wantAfter("creation", c.created, 0)
 	}))
 
@@ -65,6 +65,30 @@ func TestCreation(t *testing.T) {
 		w := newWorld(t, settings{})
 		w.create("route='xmpp:other.test:5222' secure='true' authid='x' window='5' ua='gloox' xml:lang='en' " +
 			"xmlns:xmpp='urn:xmpp:xbosh' xmpp:version='1.0' xmlns:q='urn:q' q:rid='x'")
+	}))
+
+	t.Run("B-07.4 B-07.11 B-07.13 B-07.14 T-39 language, from and route are for the backend, and choose nothing", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{})
+		for _, route := range []string{"xmpp:other.test:5222", "xmpp:[::1]:5222", "xmpp://h", "", "<&>"} {
+			escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(route)
+			c := w.create("wait='0' from='me@be.test' xml:lang='de' route='" + escaped + "'")
+			c.post(c.at(1, "from='you@be.test' xml:lang='en' route='xmpp:later.test:1'", "")) // B-07.10
+			st := w.backend.stream()
+			got := st.Session().Params().Attrs
+			if got["from"] != "me@be.test" || got["lang"] != "de" || got["route"] != route || st.Target() != "be.test" {
+				t.Errorf("route %q: %q, target %q", route, got, st.Target())
+			}
+			if c.created.attrs["from"] != "be.test" {
+				t.Errorf("from %q", c.created.attrs["from"])
+			}
+		}
+		c := w.create("")
+		for _, name := range []string{"from", "lang", "route"} {
+			if got, ok := w.backend.stream().Session().Params().Attrs[name]; ok {
+				t.Errorf("%s: %q, where there was none", name, got)
+			}
+		}
+		w.wantXML("too long to keep", c.post(c.at(1, "route='"+strings.Repeat("x", 4000)+"'", "")), terminal("bad-request"))
 	}))
 
 	t.Run("B-08.1 payloads of the creation are delivered, and the backend's greeting rides on its answer", bubble(func(t *testing.T) {

@@ -3,6 +3,7 @@ package bosh_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/mochibosh/mochibosh/bosh"
 )
@@ -65,5 +66,49 @@ func TestAcknowledgements(t *testing.T) {
 		w.backend.stream().send(payload(3))
 		three := c.post(c.at(3, fmt.Sprintf("ack='%d'", first+1000), ""))
 		w.wantXML("repeat", c.post(c.at(3, "", "")), three.xml)
+	}))
+
+	t.Run("B-09.10 B-09.11 B-09.12 B-09.16 an answer that seems lost is named at once, with its age", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Report: true}})
+		c := w.create("wait='60' hold='1' ack='1'")
+		for n := 1; n <= 3; n++ {
+			w.backend.stream().send(payload(n))
+			c.post(c.at(n, map[int]string{3: fmt.Sprintf("ack='%d'", first+1)}[n], "")) // without the answer to 2
+			time.Sleep(1234 * time.Millisecond)
+		}
+		before := time.Since(w.start)
+		four := c.post(c.at(4, fmt.Sprintf("ack='%d'", first+1), ""))
+		w.wantXML("request", four, fmt.Sprintf("<body xmlns='%s' report='%d' time='2468'/>", ns, first+2))
+		w.wantAfter("request", four, before)
+		time.Sleep(time.Second)
+		w.wantXML("its repeat", c.post(c.at(4, fmt.Sprintf("ack='%d'", first+1), "")), four.xml)
+		if a := c.post(c.at(2, "", "")); len(a.payloads) != 1 || a.payloads[0] != payload(2) {
+			t.Errorf("B-09.13 the one reported: %q", a.xml)
+		}
+		w.wantHeld("nothing is missing", c.begin(c.at(5, "", "")))
+	}))
+
+	t.Run("B-09.12 T-38 its age fits its type", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Report: true, Polling: -1}})
+		c := w.create("wait='0' hold='1' ack='1'")
+		c.post(c.at(1, "", ""))
+		time.Sleep(80 * time.Second)
+		w.wantXML("request", c.post(c.at(2, fmt.Sprintf("ack='%d'", first), "")),
+			fmt.Sprintf("<body xmlns='%s' report='%d' time='65535'/>", ns, first+1))
+	}))
+
+	t.Run("T-21 B-09.10 there are no reports unless they are wanted, on either side", bubble(func(t *testing.T) {
+		for _, test := range []struct {
+			report bool
+			attrs  string
+		}{{false, "ack='1'"}, {true, ""}} {
+			w := newWorld(t, settings{bosh: bosh.Options{Report: test.report}})
+			c := w.create("wait='60' hold='1' " + test.attrs)
+			for n := 1; n <= 2; n++ {
+				w.backend.stream().send(payload(n))
+				c.post(c.at(n, "", ""))
+			}
+			w.wantHeld("request", c.begin(c.at(3, fmt.Sprintf("ack='%d'", first), "")))
+		}
 	}))
 }

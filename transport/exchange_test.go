@@ -82,3 +82,35 @@ func TestInactivityCountsFromTheLastAnswer(t *testing.T) {
 		t.Errorf("got %v", m.end)
 	}
 }
+
+func TestReport(t *testing.T) {
+	m, now := machineFrom(Params{Hold: 1, Requests: 2, Wait: time.Minute})
+	var got Response
+	request := func(r Request) bool {
+		got = Response{}
+		var fx effects
+		if _, err := m.exchange(now, r, func(Response) {}, &fx); err != nil {
+			t.Fatal(err)
+		}
+		for _, reply := range fx.replies() {
+			got = reply.response
+		}
+		return got.Seq == r.Seq
+	}
+	for seq := uint64(1); seq <= 3; seq++ {
+		request(Request{Seq: seq, Wait: -1})
+		now = now.Add(time.Second)
+	}
+	for range 2 { // and again, byte for byte
+		if !request(Request{Seq: 4, AckSeq: 1, Report: true}) || got.Report != 2 || got.Reported != 2*time.Second {
+			t.Errorf("got %+v, want answer 2 reported", got)
+		}
+		now = now.Add(time.Second)
+	}
+	if request(Request{Seq: 5, AckSeq: 4, Report: true}) {
+		t.Errorf("got %+v, though nothing is missing", got)
+	}
+	if request(Request{Seq: 6, AckSeq: 5, Report: true}) {
+		t.Errorf("got %+v, though what is missing was answered with this", got)
+	}
+}

@@ -40,6 +40,34 @@ type Request struct {
 	Pause time.Duration
 	// End ends the session after the request's frames were delivered.
 	End bool
+	// Report, with AckSeq, answers the request at once if the answer after
+	// AckSeq was given already, and names that in the response: it may be lost
+	// (XEP-0124 §9.2).
+	Report bool
+	// Note is the adapter's own, for Params.Admit. It is kept as long as the
+	// answer.
+	Note any
+}
+
+// A Turn is a numbered request that takes its turn, after all before it, or a
+// copy of one that came before, as Params.Admit judges it.
+type Turn struct {
+	// Seq and Note are those of the request.
+	Seq  uint64
+	Note any
+	// Copies is how many copies of the request came before this one; zero: it
+	// is the first. Original is the note of the first, whose turn may still be
+	// to come.
+	Copies   int
+	Original any
+	// Waiting is how many requests will wait for an answer together with this
+	// one, once those above Params.Hold are answered.
+	Waiting int
+	// Idle says that the request before this one was answered without frames.
+	Idle bool
+	// Over says that the session has ended: the request is only to fetch what
+	// is left. What Admit returns refuses it that.
+	Over bool
 }
 
 // A Pull asks for the frames after a cursor, as [Session.Pull] takes it. Of
@@ -72,6 +100,10 @@ type Response struct {
 	Frames []Frame
 	// Ack is the highest request accepted without a gap.
 	Ack uint64
+	// Report is the number of an answer that the client seems to miss, given
+	// this long before its request: see Request.Report. Zero: none.
+	Report   uint64
+	Reported time.Duration
 	// Replaced says that another connection took this one's place: it is
 	// owed nothing and should not come back.
 	Replaced bool

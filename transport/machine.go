@@ -35,6 +35,9 @@ type slot struct {
 	deadline time.Time
 	paused   bool           // answer at once, without frames
 	reply    func(Response) // nil: the connection went away, its number still counts
+	note     any            // of the first copy
+	copies   int            // seen after the first
+	report   report         // set: answer at once, and say so
 }
 
 // answer is what is kept of an answer to a numbered request, to give it
@@ -44,6 +47,16 @@ type answer struct {
 	frames     int
 	ack        uint64
 	end        bool
+	note       any
+	copies     int
+	at         time.Time // when it was given first
+	report     report
+}
+
+// report names an answer that the client seems to miss.
+type report struct {
+	seq uint64 // zero: none
+	ago time.Duration
 }
 
 func newMachine(p Params, now time.Time) machine {
@@ -78,11 +91,16 @@ func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 	m.end = t
 	m.in.drop()
 	if t.Condition == Inactive || t.Condition == Overflow {
-		m.out.drop() // nobody fetches them, or they are too many to keep
-		m.answers, m.sent = nil, m.out.base
+		m.drop() // nobody fetches them, or they are too many to keep
 	}
 	m.settle(now, fx)
 	return true
+}
+
+// drop releases all that was sent or is to be, and the answers with it.
+func (m *machine) drop() {
+	m.out.drop()
+	m.answers, m.sent = nil, m.out.base
 }
 
 // cancel takes a slot's connection away: it is gone or no longer wants its

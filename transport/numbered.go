@@ -14,6 +14,10 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	if place == beyond && r.Seq == m.in.next+m.in.window && (r.End || r.Pause > 0) {
 		place = tooSoon // one more than the window is allowed to these (XEP-0124 §11)
 	}
+	if t := m.refusedOnArrival(&r, place); t != nil {
+		m.refuse(now, t, fx)
+		return 0, t
+	}
 	if i := m.slot(r.Seq); i >= 0 {
 		id = m.newerCopy(i, to, fx)
 		m.settle(now, fx)
@@ -35,7 +39,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, ErrFull
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
-	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to})
+	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to, note: r.Note})
 	m.quiet = time.Time{} // settle starts it anew, also if it answers at once
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
@@ -43,6 +47,10 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 	default:
 		m.apply(now, r, fx)
 		for next, ok := m.in.unpark(); ok; next, ok = m.in.unpark() {
+			if t := m.refusedInTurn(&next); t != nil {
+				m.refuse(now, t, fx)
+				break
+			}
 			m.apply(now, next, fx)
 		}
 	}
@@ -82,7 +90,7 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if a.frames > 0 && a.first <= m.out.base {
 			break
 		}
-		r := Response{Seq: seq, First: a.first, Ack: a.ack}
+		r := Response{Seq: seq, First: a.first, Ack: a.ack, Report: a.report.seq, Reported: a.report.ago}
 		r.Frames = m.out.from(a.first, a.first+uint64(a.frames)-1)
 		if a.end {
 			r.End = m.end
@@ -115,6 +123,9 @@ func (m *machine) apply(now time.Time, r Request, fx *effects) {
 	m.in.take(r.Frames)
 	fx.accept(r.Frames)
 	m.release(r.AckSeq)
+	if r.Report && r.AckSeq > 0 {
+		m.report(now, r.Seq, r.AckSeq+1)
+	}
 	m.grace = m.params.Inactivity // a pause holds for one silence only
 	if r.Pause > 0 && m.params.MaxPause > 0 {
 		m.pause(r.Pause)
@@ -135,6 +146,17 @@ func (m *machine) release(seq uint64) {
 		a := m.answers[k-1]
 		m.out.ack(a.first + uint64(a.frames) - 1)
 		m.answers = append(m.answers[:0], m.answers[k:]...)
+	}
+}
+
+// report has a request answered at once that shows that the client has no
+// answer to an earlier one, if that was given.
+func (m *machine) report(now time.Time, seq, missed uint64) {
+	i := m.slot(seq)
+	for _, a := range m.answers {
+		if a.seq == missed && i >= 0 {
+			m.slots[i].report = report{missed, now.Sub(a.at)}
+		}
 	}
 }
 

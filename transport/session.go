@@ -192,7 +192,8 @@ func (p Pending) Stop() bool {
 //
 // Errors: ErrWindow, ErrTooManyRequests, ErrGone, and ErrFull for an early request for which there
 // is no room until the gap is filled, all of which leave the session as it
-// was; the *Termination of a session that is over and whose client was told.
+// was; the *Termination of a session that is over and whose client was told, or
+// of a request that Params.Admit refused, which ends the session.
 func (s *Session) ExchangeFunc(r Request, f func(Response)) (Pending, error) {
 	var fx effects
 	now := s.lock()

@@ -21,7 +21,7 @@ import "time"
 func (m *machine) settle(now time.Time, fx *effects) {
 	m.settlePull(now, fx)
 	for len(m.slots) > 0 && m.due(now) {
-		m.answerOldest(fx)
+		m.answerOldest(now, fx)
 	}
 	switch open := m.waiting(); {
 	case open:
@@ -58,7 +58,7 @@ func (m *machine) due(now time.Time) bool {
 	case m.in.full():
 		// Backends are behind. An answer would let the client send more, so it
 		// gets none but what is owed to it; its window closes by itself.
-	case s.paused, m.waitOver(now), m.arrivedSlots() > m.params.Hold:
+	case s.paused, s.report.seq != 0, m.waitOver(now), m.arrivedSlots() > m.params.Hold:
 		return true
 	}
 	return m.out.last() > m.sent && m.liveSlots() > 0
@@ -76,9 +76,9 @@ func (m *machine) waitOver(now time.Time) bool {
 }
 
 // answerOldest answers the oldest numbered request and keeps the answer.
-func (m *machine) answerOldest(fx *effects) {
+func (m *machine) answerOldest(now time.Time, fx *effects) {
 	s := m.slots[0]
-	r := Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted()}
+	r := Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Report: s.report.seq, Reported: s.report.ago}
 	byClient := m.end != nil && m.end.ByClient
 	if s.reply != nil && !byClient && (!s.paused || m.end != nil) {
 		r.Frames = m.out.from(r.First, m.upTo(r.First))
@@ -87,7 +87,7 @@ func (m *machine) answerOldest(fx *effects) {
 	if m.end != nil && s.reply != nil && m.tell(r) {
 		r.End, m.told = m.end, true
 	}
-	m.keep(answer{seq: r.Seq, first: r.First, frames: len(r.Frames), ack: r.Ack, end: r.End != nil})
+	m.keep(answer{seq: r.Seq, first: r.First, frames: len(r.Frames), ack: r.Ack, end: r.End != nil, note: s.note, copies: s.copies, at: now, report: s.report})
 	if m.slots = m.slots[1:]; len(m.slots) == 0 {
 		m.slots = nil
 	}

@@ -1,0 +1,94 @@
+package bosh
+
+import (
+	"time"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// A gate is what a session remembers to judge the next request: it is the only
+// state between two requests that is not the session's own. It is asked in the
+// order of rids, under the session's lock.
+type gate struct {
+	polling  time.Duration // shortest time between polls; zero: any
+	polls    bool          // a polling session: nothing is held (XEP-0124 §12)
+	requests int
+	repeats  int
+	keys     chain
+	last     *note
+}
+
+// A note is what is judged of a request when it is its turn, and of a copy.
+type note struct {
+	key, newKey string
+	empty       bool      // it asks for an answer, and says nothing
+	arrived     time.Time // before it waited for its turn
+}
+
+func newNote(req *request) *note {
+	return &note{
+		key:     req.key,
+		newKey:  req.newKey,
+		empty:   len(req.frames) == 0 && !req.speaks && !req.terminate && !req.pauseFor.set,
+		arrived: time.Now(),
+	}
+}
+
+// admit implements transport.Params.Admit.
+func (g *gate) admit(t transport.Turn) *transport.Termination {
+	n := t.Note.(*note)
+	if t.Copies > 0 {
+		return g.admitCopy(n, t)
+	}
+	if t.Over {
+		if !g.keys.fits(n.key) {
+			return culprit(t, transport.OutOfWindow, "wrong key")
+		}
+		return nil
+	}
+	last := g.last
+	g.last = n
+	switch {
+	case last == nil: // the creation
+		g.keys.start(n.newKey)
+	case !g.keys.next(n):
+		return culprit(t, transport.OutOfWindow, "wrong key")
+	case g.tooSoon(last, n, t):
+		return culprit(t, transport.Policy, "polled too often")
+	}
+	return nil
+}
+
+// admitCopy judges a repeat of a request. It never counts as a poll
+// (XEP-0124 §11).
+func (g *gate) admitCopy(n *note, t transport.Turn) *transport.Termination {
+	switch original, _ := t.Original.(*note); {
+	case original == nil || !sameKey(n.key, original.key) || !sameKey(n.newKey, original.newKey):
+		// Each copy has its own place in the chain: that of the original.
+		// Without that, anybody who has seen sid and rid could have the answer.
+		return culprit(t, transport.OutOfWindow, "wrong key in a repeat")
+	case g.repeats > 0 && t.Copies > g.repeats: // XEP-0124 §14.3
+		return culprit(t, transport.Policy, "one request repeated too often")
+	}
+	return nil
+}
+
+// tooSoon reports whether a request is one poll too many.
+//
+// In a polling session it is when the one before was a poll, too, and was
+// answered with nothing (XEP-0124 §12). In others, where a poll fetches what is
+// held, it is only when all requests that the client may have stay open: those
+// that the newest releases are answered, not counted (XEP-0124 §11, which taken
+// by the letter forbids what its §4 does).
+func (g *gate) tooSoon(last, n *note, t transport.Turn) bool {
+	apart := n.arrived.Sub(last.arrived)
+	// What was sent in time may be late by then, or early: a fifth is let off,
+	// and all where the network changed the order.
+	if g.polling <= 0 || !n.empty || apart < 0 || apart >= g.polling-g.polling/5 {
+		return false
+	}
+	if g.polls {
+		return last.empty && t.Idle
+	}
+	return t.Waiting >= g.requests
+}
