@@ -53,8 +53,9 @@ func (s *stream) finish(err error) {
 		t = &transport.Termination{Condition: transport.Normal}
 	case errors.As(err, &t):
 	default:
+		// RFC 6120 §4.9.1.1: the server is told what it did wrong.
 		if condition := complaint(err); condition != "" {
-			s.write([]byte("<stream:error><" + condition + " xmlns='" + spaceErrors + "'/></stream:error>"))
+			s.last([]byte("<stream:error><"+condition+" xmlns='"+spaceErrors+"'/></stream:error>"+endTag), s.relay.opts.CloseTimeout)
 		}
 		t = unreachable(s.fault(err))
 		s.relay.opts.Logger.Warn("xmpp: stream broke", "domain", s.route.domain, "error", err)

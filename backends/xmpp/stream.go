@@ -114,14 +114,14 @@ func (s *stream) open(e *xmlframe.Element) error {
 func (s *stream) write(p []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.writeLocked(p)
+	return s.writeLocked(p, s.relay.opts.WriteTimeout)
 }
 
-func (s *stream) writeLocked(p []byte) error {
+func (s *stream) writeLocked(p []byte, timeout time.Duration) error {
 	if s.ended {
 		return nil
 	}
-	s.conn.SetWriteDeadline(time.Now().Add(s.relay.opts.WriteTimeout))
+	s.conn.SetWriteDeadline(time.Now().Add(timeout))
 	if _, err := s.conn.Write(p); err != nil {
 		s.ended, s.lost = true, err
 		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes read
@@ -151,14 +151,15 @@ func (s *stream) keepAlive() {
 // comes before that still counts (RFC 6120 §4.4).
 func (s *stream) end() { s.last([]byte(endTag), s.relay.opts.CloseTimeout) }
 
-// last writes p and nothing behind it, and has nothing read after the time.
+// last writes p and nothing behind it, both within the time, and has nothing
+// read after it.
 func (s *stream) last(p []byte, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return
 	}
-	if s.writeLocked(p) == nil {
+	if len(p) == 0 || s.writeLocked(p, after) == nil {
 		s.ended = true
 		s.conn.SetReadDeadline(time.Now().Add(after))
 	}
