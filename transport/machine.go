@@ -26,6 +26,7 @@ type machine struct {
 	told     bool          // the client was told of the end
 	pulled   bool          // a connection pulled under the highest attach number
 	shared   bool          // several did; none of them can speak for the others
+	streams  int           // how many are open, for Turn
 }
 
 // slot is one connection that waits for its response.
@@ -33,7 +34,7 @@ type slot struct {
 	id       uint64 // zero: empty
 	seq      uint64 // number of the request; of a pull: its cursor
 	deadline time.Time
-	paused   bool           // answer at once, without frames
+	bare     bool           // answer at once, without frames
 	reply    func(Response) // nil: the connection went away, its number still counts
 	note     any            // of the first copy
 	copies   int            // seen after the first
