@@ -9,7 +9,7 @@
 // what is in the session: the rid is transport.Request.Seq, the window is
 // transport.Params.Requests, and the rest of the negotiation is in
 // transport.Params.Attrs; what keys and polls are judged by hangs on
-// transport.Params.Admit. So every answer can be made again, byte for byte,
+// transport.Params.Gate. So every answer can be made again, byte for byte,
 // from the session alone.
 //
 // # Payloads
