@@ -254,7 +254,10 @@ func (w *world) create(attrs string) *client {
 	if attrs == "" {
 		attrs = "wait='60' hold='1'"
 	}
-	a := w.post(body(fmt.Sprintf("rid='%d' to='be.test' ver='1.6' %s", first, attrs), ""))
+	if !strings.Contains(attrs, "to='") {
+		attrs = "to='be.test' " + attrs
+	}
+	a := w.post(body(fmt.Sprintf("rid='%d' ver='1.6' %s", first, attrs), ""))
 	if a.err != nil || a.attrs["sid"] == "" {
 		w.t.Fatalf("no session: %+v", a)
 	}
