@@ -42,6 +42,7 @@ func (m *machine) settlePull(now time.Time, fx *effects) {
 		r.End = nil // frames of another stream come first
 	}
 	m.told = m.told || r.End != nil
+	m.given = max(m.given, last)
 	to := s.reply
 	m.cursor = slot{}
 	fx.reply(to, r)

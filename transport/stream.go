@@ -125,6 +125,9 @@ func (s *Session) openBackend(ctx context.Context, st *Stream) (r Receiver, err 
 
 func (s *Session) removeStream(st *Stream) {
 	s.streams = slices.DeleteFunc(s.streams, func(o *Stream) bool { return o == st })
+	if len(s.streams) == 0 {
+		s.machine.unsent = nil
+	}
 	s.manager.streams.Done()
 }
 
@@ -301,7 +304,24 @@ func (st *Stream) closeReceiver(end *Termination) {
 		s.mu.Unlock()
 	}()
 	defer s.recoverBackend()
+	if b, ok := st.receiver.(Bouncer); ok {
+		if frames := st.unsent(); len(frames) > 0 {
+			b.Bounce(frames)
+		}
+	}
 	st.receiver.Close(end)
+}
+
+// unsent returns what the client will not get of this stream.
+func (st *Stream) unsent() (frames [][]byte) {
+	st.session.mu.Lock()
+	defer st.session.mu.Unlock()
+	for _, f := range st.session.machine.unsent {
+		if f.Stream == st.name && f.End == nil {
+			frames = append(frames, f.Data)
+		}
+	}
+	return frames
 }
 
 // taken gives room for further frames of the client.
