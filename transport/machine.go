@@ -41,6 +41,7 @@ type slot struct {
 	seq      uint64 // number of the request; of a pull: its cursor
 	deadline time.Time
 	bare     bool           // answer at once, without frames
+	least    int32          // frames that the answer waits for
 	reply    func(Response) // nil: the connection went away, its number still counts
 	note     any            // of the first copy
 	copies   int            // seen after the first
