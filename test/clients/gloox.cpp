@@ -71,16 +71,18 @@ class User : ConnectionListener, MessageHandler, RosterListener, LogHandler {
     client_.setConnectionImpl(bosh); // owns both from here
   }
 
-  // Runs until the stream has ended.
+  // Runs until the stream has ended. recv's result does not tell: it is an
+  // error too while no connection is open, between two requests.
   void run()
   {
     lines_input in{};
-    if (!client_.connect(false))
-      return;
-    while (client_.recv(10000) == ConnNoError && !ended_) {
+    client_.connect(false);
+    while (!ended_) {
+      client_.recv(1000);
+      lines_wait(10);
       while (const char *line = lines_next(&in))
         obey(line);
-      if (in.ended)
+      if (in.ended && !ended_)
         client_.disconnect();
     }
   }

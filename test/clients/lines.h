@@ -7,6 +7,7 @@
 #define MOCHIBOSH_LINES_H
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,13 @@ static inline char *lines_next(struct lines_input *in)
       return NULL;
     in->used += (size_t)n;
   }
+}
+
+/* Waits for a command, for some milliseconds. */
+static inline void lines_wait(int timeout)
+{
+  struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  poll(&in, 1, timeout);
 }
 
 static inline const char *lines_env(const char *name)
