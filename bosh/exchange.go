@@ -1,10 +1,12 @@
 package bosh
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/pipelined"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -28,7 +30,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		return
 	}
 	late := s.Err() != nil
-	resp, err := s.Exchange(r.Context(), transport.Request{
+	resp, err := await(r, s, transport.Request{
 		Seq:    req.rid.value,
 		AckSeq: req.ackSeq(p),
 		Frames: req.frames,
@@ -56,6 +58,32 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		// The client went away, or comes too early by more than we can keep:
 		// to be repeated either way.
 		abort()
+	}
+}
+
+// await is Session.Exchange for a connection on which more may follow before
+// the answer: it is let go then, for what it keeps from being read may be just
+// what would free it (XEP-0124 §18.1, RFC 9112 §9.3.2).
+func await(r *http.Request, s *transport.Session, req transport.Request) (transport.Response, error) {
+	answered := make(chan transport.Response, 1)
+	pending, err := s.ExchangeFunc(req, func(resp transport.Response) { answered <- resp })
+	if err != nil {
+		return transport.Response{}, err
+	}
+	select {
+	case resp := <-answered:
+		return resp, nil
+	default:
+	}
+	defer pipelined.Watch(r, pending.Hurry)()
+	select {
+	case resp := <-answered:
+		return resp, nil
+	case <-r.Context().Done():
+		if pending.Stop() {
+			return transport.Response{}, context.Cause(r.Context())
+		}
+		return <-answered, nil
 	}
 }
 

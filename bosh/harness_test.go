@@ -88,7 +88,7 @@ func newWorld(t *testing.T, set settings) *world {
 		w.transport.Protocols.SetUnencryptedHTTP2(true)
 		srv.Protocols.SetUnencryptedHTTP2(true)
 	}
-	go srv.Serve(w.net)
+	go srv.Serve(bosh.Listen(srv, w.net))
 	t.Cleanup(func() {
 		w.manager.Shutdown(context.Background())
 		w.transport.CloseIdleConnections()
