@@ -63,6 +63,7 @@ type settings struct {
 	wrap    func(http.Handler) http.Handler
 	greet   func(*transport.Stream) error // the backend's Open
 	http2   bool
+	plain   bool // net/http as it is, without Listen
 }
 
 func newWorld(t *testing.T, set settings) *world {
@@ -88,7 +89,11 @@ func newWorld(t *testing.T, set settings) *world {
 		w.transport.Protocols.SetUnencryptedHTTP2(true)
 		srv.Protocols.SetUnencryptedHTTP2(true)
 	}
-	go srv.Serve(bosh.Listen(srv, w.net))
+	if set.plain {
+		go srv.Serve(w.net)
+	} else {
+		go srv.Serve(bosh.Listen(srv, w.net))
+	}
 	t.Cleanup(func() {
 		w.manager.Shutdown(context.Background())
 		w.transport.CloseIdleConnections()
