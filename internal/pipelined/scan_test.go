@@ -126,3 +126,17 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// The scan alone, of a request as a browser sends it.
+func BenchmarkScan(b *testing.B) {
+	request := []byte(strings.Replace(post, "Host", "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"+
+		"Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nContent-Type: text/xml; charset=utf-8\r\n"+
+		"Origin: https://chat.example\r\nConnection: keep-alive\r\nReferer: https://chat.example/\r\nHost", 1))
+	var s scanner
+	b.ReportAllocs()
+	for b.Loop() {
+		if n := s.scan(request); n != len(request) || s.state != between {
+			b.Fatalf("%d, state %d", n, s.state)
+		}
+	}
+}
