@@ -92,7 +92,8 @@ func newWorld(t *testing.T, set settings) *world {
 	if set.plain {
 		go srv.Serve(w.net)
 	} else {
-		go srv.Serve(bosh.Listen(srv, w.net))
+		srv.ConnContext = bosh.ConnContext
+		go srv.Serve(bosh.Listen(w.net))
 	}
 	t.Cleanup(func() {
 		w.manager.Shutdown(context.Background())

@@ -104,7 +104,9 @@ func (c secureConn) ConnectionState() tls.ConnectionState {
 
 type contextKey struct{}
 
-func withConn(ctx context.Context, nc net.Conn) context.Context {
+// ConnContext is for http.Server.ConnContext: it lets handlers find the
+// connection.
+func ConnContext(ctx context.Context, nc net.Conn) context.Context {
 	switch c := nc.(type) {
 	case *conn:
 		return context.WithValue(ctx, contextKey{}, c)

@@ -14,7 +14,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -22,30 +21,13 @@ import (
 // handshakeTimeout bounds the handshake of TLS.
 const handshakeTimeout = 10 * time.Second
 
-// Listen returns a listener for the server to serve on instead of ln, which
-// [tls.NewListener] may have made. The server is not to be used before.
-func Listen(srv *http.Server, ln net.Listener) net.Listener {
-	before := srv.ConnContext
-	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		if before != nil {
-			ctx = before(ctx, plain(c))
-		}
-		return withConn(ctx, c)
-	}
+// Listen returns a listener for a server to serve on instead of ln, which
+// [crypto/tls.NewListener] may have made. The server's ConnContext must be [ConnContext],
+// or call it.
+func Listen(ln net.Listener) net.Listener {
 	l := &listener{Listener: ln, conns: make(chan accepted)}
 	l.open, l.close = context.WithCancel(context.Background())
 	return l
-}
-
-// plain returns the connection as it was accepted.
-func plain(nc net.Conn) net.Conn {
-	switch c := nc.(type) {
-	case *conn:
-		return c.Conn
-	case secureConn:
-		return c.Conn
-	}
-	return nc
 }
 
 // A listener makes the handshake of TLS before it hands on a connection, since

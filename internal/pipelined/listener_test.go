@@ -45,12 +45,12 @@ func serve(tb testing.TB, set func(*http.Server), wrap func(net.Listener) net.Li
 	if wrap != nil {
 		ln = wrap(ln)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(handler), ErrorLog: log.New(io.Discard, "", 0)}
+	srv := &http.Server{Handler: http.HandlerFunc(handler), ErrorLog: log.New(io.Discard, "", 0), ConnContext: pipelined.ConnContext}
 	if set != nil {
 		set(srv)
 	}
 	ended = make(chan error, 1)
-	ln = pipelined.Listen(srv, ln)
+	ln = pipelined.Listen(ln)
 	go func() { ended <- srv.Serve(ln) }()
 	tb.Cleanup(func() { srv.Close() })
 	return ln.Addr().String(), ended
@@ -223,23 +223,6 @@ func TestHijack(t *testing.T) {
 	}
 }
 
-func TestConnContext(t *testing.T) {
-	secure, client := overTLS(t)
-	type key struct{}
-	addr, _ := serve(t, func(srv *http.Server) {
-		srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, key{}, fmt.Sprintf("%T", c))
-		}
-		srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Context().Value(key{})) })
-	}, secure)
-	for _, http2 := range []bool{false, true} {
-		transport := &http.Transport{TLSClientConfig: client.Clone(), ForceAttemptHTTP2: http2}
-		transport.TLSClientConfig.NextProtos = map[bool][]string{true: {"h2"}, false: nil}[http2]
-		wantGet(t, transport, "https://"+addr, "*tls.Conn")
-		transport.CloseIdleConnections()
-	}
-}
-
 func TestFailedHandshake(t *testing.T) {
 	secure, _ := overTLS(t)
 	addr, _ := serve(t, nil, secure)
@@ -330,9 +313,9 @@ func BenchmarkRoundTrip(b *testing.B) {
 			if strings.HasPrefix(way, "TLS") {
 				ln = secure(ln)
 			}
-			srv := &http.Server{Handler: http.HandlerFunc(handler)}
+			srv := &http.Server{Handler: http.HandlerFunc(handler), ConnContext: pipelined.ConnContext}
 			if strings.HasSuffix(way, "Listen") {
-				ln = pipelined.Listen(srv, ln)
+				ln = pipelined.Listen(ln)
 			}
 			go srv.Serve(ln)
 			defer srv.Close()
