@@ -60,7 +60,7 @@ type realServer struct {
 	finished chan string // tells of each request that the handler is done with it
 }
 
-func startServer(t *testing.T, listen bool) *realServer {
+func startServer(t testing.TB, listen bool) *realServer {
 	s := &realServer{echo: echo{make(chan *transport.Stream, 10), make(chan bool, 10)}, finished: make(chan string, 100)}
 	m := transport.NewManager(&transport.Options{Backend: &s.echo})
 	h := bosh.NewHandler(m, &bosh.Options{Polling: -1})
@@ -298,5 +298,35 @@ func TestConnectionLostWhileHeld(t *testing.T) {
 				<-s.finished
 			})
 		}
+	}
+}
+
+// A request that is answered at once, over one connection of loopback: what
+// Listen costs.
+func BenchmarkExchange(b *testing.B) {
+	for _, listen := range []bool{false, true} {
+		b.Run(fmt.Sprintf("Listen=%v", listen), func(b *testing.B) {
+			s := startServer(b, listen)
+			c, err := net.Dial("tcp", s.plain)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			answer := make([]byte, 4096)
+			ask := func(xml string) string {
+				io.WriteString(c, rawPost(xml))
+				n, err := c.Read(answer)
+				if err != nil {
+					b.Fatal(err)
+				}
+				<-s.finished
+				return string(answer[:n])
+			}
+			sid := sidOf.FindStringSubmatch(ask(body("rid='1' to='x' ver='1.6' wait='0'", "")))[1]
+			b.ReportAllocs()
+			for n := 2; b.Loop(); n++ {
+				ask(body(fmt.Sprintf("sid='%s' rid='%d'", sid, n), ""))
+			}
+		})
 	}
 }
