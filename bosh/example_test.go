@@ -29,7 +29,7 @@ func Example() {
 		NewID:   func() string { return "SomeSID" }, // for the example only: ids must be secret
 	})
 	defer manager.Shutdown(context.Background())
-	server := httptest.NewServer(bosh.NewHandler(manager, &bosh.Options{Origins: []string{"https://example.org"}}))
+	server := httptest.NewServer(bosh.NewHandler(manager, &bosh.Options{NoStreams: true, Origins: []string{"https://example.org"}}))
 	defer server.Close()
 
 	for _, body := range []string{

@@ -2,8 +2,10 @@ package bosh
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/pipelined"
@@ -30,15 +32,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		return
 	}
 	late := s.Err() != nil
-	resp, err := await(r, s, transport.Request{
-		Seq:    req.rid.value,
-		AckSeq: req.ackSeq(p),
-		Frames: req.frames,
-		Pause:  min(req.pause(), p.MaxPause), // no pauses: an empty request like another (XEP-0124 §10)
-		End:    req.terminate,
-		Report: h.opts.Report && p.Attrs[attrAck] != "" && req.ack.set,
-		Note:   newNote(req),
-	})
+	resp, err := await(r, s, h.request(r, req, s))
 	var over *transport.Termination
 	switch {
 	case err == nil:
@@ -60,6 +54,40 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		abort()
 	}
 }
+
+// request says in the core's words what the client wants.
+func (h *Handler) request(r *http.Request, req *request, s *transport.Session) transport.Request {
+	p := s.Params()
+	n := newNote(req)
+	out := transport.Request{
+		Seq:    req.rid.value,
+		AckSeq: req.ackSeq(p),
+		Pause:  min(req.pause(), p.MaxPause), // no pauses: an empty request like another (XEP-0124 §10)
+		End:    req.terminate && req.stream == "",
+		Report: h.opts.Report && p.Attrs[attrAck] != "" && req.ack.set,
+		Note:   n,
+	}
+	switch known := &gateOf(p).streams; {
+	case p.Attrs[attrStream] == "":
+		req.stream, n.stream, out.End = "", "", req.terminate
+	case req.adds(known):
+		req.stream = rand.Text()
+		n.added = &transport.Opening{Context: r.Context(), Name: req.stream, Target: req.to}
+		out.Open, out.Wait = n.added, -1
+		if h.speaksXMPP(req.to) {
+			out.Frames = []transport.Frame{req.open()}
+		}
+		return out
+	}
+	if req.restart && h.opts.XMPP != nil {
+		// What comes with it is for the stream to be (XEP-0206 §5).
+		req.frames = slices.Insert(req.frames, 0, req.open())
+	}
+	out.Frames = req.addressed()
+	return out
+}
+
+func (h *Handler) speaksXMPP(to string) bool { return h.opts.XMPP != nil && h.opts.XMPP(to) }
 
 // await is Session.Exchange for a connection on which more may follow before
 // the answer: it is let go then, for what it keeps from being read may be just

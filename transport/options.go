@@ -38,11 +38,9 @@ type Params struct {
 	// client and not yet taken by backends, and what was sent and not yet
 	// acknowledged. Zero: the upper bounds of Options.Limits.
 	MaxInbox, MaxOutbox int
-	// Admit, if set, judges numbered requests: see [Turn]. What it returns ends
-	// the session, and the request has no effect. It is called under the
-	// session's lock, so what it remembers from one to the next needs no other;
-	// it must not block, nor call the session.
-	Admit func(Turn) *Termination
+	// Gate, if set, judges numbered requests, and may remember more of the
+	// session than Attrs can.
+	Gate Gate
 	// Attrs are the adapter's own negotiated values, kept with the session.
 	Attrs map[string]string
 }
