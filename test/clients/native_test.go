@@ -32,6 +32,15 @@ func flags(t *testing.T, library string) []string {
 // Debian's Python, which has Debian's nbxmpp.
 const python = "/usr/bin/python3"
 
+// A recovery is how a client goes on when its connections are cut.
+type recovery string
+
+const (
+	unnoticed recovery = "repeats what was lost"
+	resumed   recovery = "resumes its stream (XEP-0198)"
+	again     recovery = "logs in again"
+)
+
 func TestNativeClients(t *testing.T) {
 	if _, err := os.Stat(python); err != nil {
 		t.Fatal(err)
@@ -42,16 +51,16 @@ func TestNativeClients(t *testing.T) {
 	gateway := startGateway(t)
 
 	for n, test := range []struct {
-		name    string
-		client  []string
-		peer    []string // on the other transport
-		resumes bool     // says so when it is back
+		name   string
+		client []string
+		peer   []string // on the other transport
+		back   recovery // from a cut connection
 	}{
-		{"gloox pipelines BOSH", []string{gloox, "pipelining"}, nbxmpp, false},
-		{"gloox keeps its connections", []string{gloox, "persistent"}, nbxmpp, false},
-		{"gloox speaks HTTP 1.0", []string{gloox, "legacy"}, nbxmpp, false},
-		{"libpurple speaks BOSH", []string{purple}, nbxmpp, false},
-		{"nbxmpp speaks WebSocket", nbxmpp, []string{gloox, "persistent"}, true},
+		{"gloox pipelines BOSH", []string{gloox, "pipelining"}, nbxmpp, again},
+		{"gloox keeps its connections", []string{gloox, "persistent"}, nbxmpp, again},
+		{"gloox speaks HTTP 1.0", []string{gloox, "legacy"}, nbxmpp, again},
+		{"libpurple speaks BOSH", []string{purple}, nbxmpp, unnoticed},
+		{"nbxmpp speaks WebSocket", nbxmpp, []string{gloox, "persistent"}, resumed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +76,10 @@ func TestNativeClients(t *testing.T) {
 			c.wantMessage(text)
 
 			line.cut()
-			if test.resumes {
+			switch test.back {
+			case again:
+				at = c.login()
+			case resumed:
 				if e := c.await("online"); !e.Resumed {
 					t.Fatalf("a new session: %+v", e)
 				}

@@ -2,10 +2,14 @@
 // a connection for each request (HTTP/1.0), connections kept, and all requests
 // pipelined on one. The first argument says which: legacy, persistent or
 // pipelining.
+//
+// gloox never repeats a request that was lost with its connection, and reads
+// no other connection until that one has answered. So, as applications of it
+// must, this one pings its server, and logs in again when there is no reply.
 
 #include "lines.h"
 
-#include <cstring>
+#include <chrono>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -14,6 +18,8 @@
 #include <gloox/connectionbosh.h>
 #include <gloox/connectionlistener.h>
 #include <gloox/connectiontcpclient.h>
+#include <gloox/event.h>
+#include <gloox/eventhandler.h>
 #include <gloox/loghandler.h>
 #include <gloox/message.h>
 #include <gloox/messagehandler.h>
@@ -23,6 +29,8 @@
 using namespace gloox;
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // Host, port and path of a URL such as http://127.0.0.1:5280/http-bind.
 struct Address {
@@ -53,10 +61,10 @@ ConnectionBOSH::ConnMode mode(const std::string &name)
   return ConnectionBOSH::ModePipelining;
 }
 
-class User : ConnectionListener, MessageHandler, RosterListener, LogHandler {
+class User : ConnectionListener, MessageHandler, RosterListener, EventHandler, LogHandler {
  public:
-  User(const std::string &jid, const std::string &password, const Address &a, ConnectionBOSH::ConnMode m)
-      : client_(JID(jid), password)
+  User(const std::string &jid, const std::string &password, const Address &address, ConnectionBOSH::ConnMode mode)
+      : client_(JID(jid), password), address_(address), mode_(mode)
   {
     client_.registerConnectionListener(this);
     client_.registerMessageHandler(this);
@@ -64,11 +72,6 @@ class User : ConnectionListener, MessageHandler, RosterListener, LogHandler {
     client_.logInstance().registerLogHandler(LogLevelDebug, LogAreaClassConnectionBOSH | LogAreaClassClient, this);
     client_.setTls(TLSDisabled);
     client_.setCompression(false);
-    auto tcp = new ConnectionTCPClient(client_.logInstance(), a.host, a.port);
-    auto bosh = new ConnectionBOSH(&client_, tcp, client_.logInstance(), a.host, client_.jid().server(), a.port);
-    bosh->setPath(a.path);
-    bosh->setMode(m);
-    client_.setConnectionImpl(bosh); // owns both from here
   }
 
   // Runs until the stream has ended. recv's result does not tell: it is an
@@ -76,22 +79,57 @@ class User : ConnectionListener, MessageHandler, RosterListener, LogHandler {
   void run()
   {
     lines_input in{};
-    client_.connect(false);
+    connect();
     while (!ended_) {
       client_.recv(1000);
       lines_wait(10);
+      if (online_)
+        ping();
       while (const char *line = lines_next(&in))
         obey(line);
-      if (in.ended && !ended_)
-        client_.disconnect();
+      if (in.ended)
+        leave();
     }
   }
 
  private:
+  void connect()
+  {
+    auto tcp = new ConnectionTCPClient(client_.logInstance(), address_.host, address_.port);
+    auto bosh = new ConnectionBOSH(&client_, tcp, client_.logInstance(), address_.host, client_.jid().server(), address_.port);
+    bosh->setPath(address_.path);
+    bosh->setMode(mode_);
+    client_.setConnectionImpl(bosh); // owns both from here
+    client_.connect(false);
+  }
+
+  void ping()
+  {
+    auto now = Clock::now();
+    if (now < ping_)
+      return;
+    ping_ = now + std::chrono::seconds(1);
+    if (unanswered_++ < 2) {
+      client_.xmppPing(JID(client_.jid().server()), this);
+      return;
+    }
+    online_ = false;
+    client_.disconnect();
+    connect();
+  }
+
+  void leave()
+  {
+    if (!std::exchange(leaving_, true))
+      client_.disconnect();
+  }
+
+  void handleEvent(const Event &) override { unanswered_ = 0; }
+
   void obey(const char *line)
   {
     if (lines_quits(line)) {
-      client_.disconnect();
+      leave();
       return;
     }
     char *to = lines_field(line, "to"), *body = lines_field(line, "body");
@@ -101,10 +139,17 @@ class User : ConnectionListener, MessageHandler, RosterListener, LogHandler {
     free(body);
   }
 
-  void onConnect() override { lines_pair("online", "jid", client_.jid().full().c_str(), "client", "gloox"); }
+  void onConnect() override
+  {
+    online_ = true;
+    unanswered_ = 0;
+    lines_pair("online", "jid", client_.jid().full().c_str(), "client", "gloox");
+  }
 
   void onDisconnect(ConnectionError e) override
   {
+    if (!leaving_ && e == ConnUserDisconnected)
+      return; // to come back
     if (std::exchange(ended_, true))
       return;
     if (e == ConnUserDisconnected)
@@ -137,7 +182,11 @@ class User : ConnectionListener, MessageHandler, RosterListener, LogHandler {
   void handleLog(LogLevel, LogArea, const std::string &text) override { std::cerr << text << std::endl; }
 
   Client client_;
-  bool ended_ = false;
+  const Address address_;
+  const ConnectionBOSH::ConnMode mode_;
+  bool online_ = false, leaving_ = false, ended_ = false;
+  Clock::time_point ping_; // the next
+  int unanswered_ = 0;
 };
 
 } // namespace
