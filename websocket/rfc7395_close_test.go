@@ -102,7 +102,7 @@ func TestStreamCloses(t *testing.T) {
 			t.Errorf("%d sessions live on", n)
 		}
 	}))
-	t.Run("W-03.24: the WebSocket's close frame alone is no <close/>", bubble(func(t *testing.T) {
+	t.Run("W-03.24, S-05.10: the WebSocket's close frame alone is no <close/>", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		if err := c.WriteMessage(8, []byte{1000 >> 8, 1000 & 0xff}); err != nil {
 			t.Fatal(err)
