@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 	"github.com/mochibosh/mochibosh/websocket"
 )
@@ -87,12 +88,40 @@ func TestStreamOpens(t *testing.T) {
 	}))
 	t.Run("W-03.27, W-03.28: another <open/> restarts the stream", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
+		const success = `<success xml:lang="en" xmlns="urn:ietf:params:xml:ns:xmpp-sasl"/>`
+		b.say(success)
+		c.want("authenticated", success)
 		c.say(clientOpen)
 		b.wantFrame("the restart", clientOpen)
 		again := strings.Replace(serverOpen, `id="1"`, `id="2"`, 1)
 		b.say(again)
 		c.want("its answer", again)
 	}))
+	for _, test := range []struct{ name, said string }{
+		{"at once", ""},
+		{"after a success of another kind", `<success xmlns="urn:xmpp:sasl:2"/>`},
+		{"after what only begins like one", `<successor xmlns="urn:ietf:params:xml:ns:xmpp-sasl"/>`},
+		{"twice after one", `<s:success xmlns:s="urn:ietf:params:xml:ns:xmpp-sasl"/>`},
+	} {
+		t.Run("W-03.16: one stream on one connection; another <open/> "+test.name, bubble(func(t *testing.T) {
+			c, b := startXMPP(t, xmppOptions()).open()
+			if test.said != "" {
+				b.say(test.said)
+				c.want("first", test.said)
+			}
+			if strings.HasPrefix(test.name, "twice") {
+				c.say(clientOpen)
+				b.wantFrame("the restart", clientOpen)
+			}
+			c.say(clientOpen)
+			c.wantError("W-03.17", "bad-format")
+			c.want("W-03.20", closeStream)
+			b.wantEnd("for the backend", transport.BadRequest)
+			if len(b.got) != 0 {
+				t.Errorf("the backend got %q", <-b.got)
+			}
+		}))
+	}
 	t.Run("W-03.34: XEP-0198 is between client and server", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		c.say(`<enable xmlns="urn:xmpp:sm:3" resume="true"/>`)
