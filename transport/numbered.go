@@ -73,6 +73,7 @@ func (m *machine) maxOpen(r Request) int {
 // (XEP-0124 §14.3).
 func (m *machine) newerCopy(i int, to func(Response), fx *effects) (id uint64) {
 	s := &m.slots[i]
+	fx.repeated = true
 	fx.reply(s.reply, Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Replaced: true})
 	m.lastSlot++
 	s.id, s.reply = m.lastSlot, to
@@ -98,6 +99,7 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if !m.quiet.IsZero() {
 			m.quiet = now
 		}
+		fx.repeated = true
 		fx.reply(to, r)
 		return nil
 	}
