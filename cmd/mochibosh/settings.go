@@ -23,7 +23,7 @@ type settings struct {
 	MaxConnections int           `default:"0" group:"net" help:"Connections at once, over all addresses; more wait. 0: any number."`
 	MaxHeader      size          `default:"64KiB" group:"net" help:"Size of a request's header."`
 
-	XMPP              []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME&proxy=v1|v2]. Without an address its SRV records tell. Repeats."`
+	XMPP              []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME]. Without an address its SRV records tell. Repeats."`
 	MaxStanza         size          `default:"${max_stanza}" group:"xmpp" help:"Size of a stanza, in both directions."`
 	ConnectTimeout    time.Duration `default:"${connect_timeout}" group:"xmpp" help:"How long a look-up, and each try to connect to a server, may take."`
 	HandshakeTimeout  time.Duration `default:"${handshake_timeout}" group:"xmpp" help:"How long TLS with a server may take to begin."`
