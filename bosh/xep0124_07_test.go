@@ -15,7 +15,7 @@ import (
 // XEP-0124 §7: the creation of a session.
 
 func TestCreation(t *testing.T) {
-	t.Run("B-07.1 B-07.24 B-07.25 B-07.27 B-07.32 B-07.34 B-07.40 the answer is complete, and comes at once", bubble(func(t *testing.T) {
+	t.Run("B-07.1 B-07.24 B-07.25 B-07.27 B-07.32 B-07.34 B-07.40 B-10.6 A-5 the answer is complete, and comes at once", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='30' hold='1'")
 		w.wantXML("creation", c.created, "<body xmlns='"+ns+"' sid='"+c.sid+
@@ -53,7 +53,7 @@ func TestCreation(t *testing.T) {
 		}
 	}))
 
-	t.Run("B-07.10 B-07.29 B-07.35 what was negotiated stands, and is told once", bubble(func(t *testing.T) {
+	t.Run("B-07.10 B-07.29 B-07.35 T-17 what was negotiated stands, and is told once", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		a := w.post(c.at(1, "wait='1' hold='9' ver='1.5' content='text/plain' to='other.test' stream='x' secure='true'", ""))
@@ -61,7 +61,7 @@ func TestCreation(t *testing.T) {
 		w.wantAfter("later request", a, 60*time.Second)
 	}))
 
-	t.Run("B-07.13 B-07.20 B-07.21 A-10 attributes without meaning to us are ignored", bubble(func(t *testing.T) {
+	t.Run("B-07.13 B-07.20 B-07.21 B-22.3 A-10 attributes without meaning to us are ignored", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		w.create("route='xmpp:other.test:5222' secure='true' authid='x' window='5' ua='gloox' xml:lang='en' " +
 			"xmlns:xmpp='urn:xmpp:xbosh' xmpp:version='1.0' xmlns:q='urn:q' q:rid='x'")
@@ -210,7 +210,7 @@ func TestContentType(t *testing.T) {
 }
 
 func TestSessionIDs(t *testing.T) {
-	t.Run("B-07.22 B-07.23 sids are long and differ", bubble(func(t *testing.T) {
+	t.Run("B-07.22 B-07.23 B-15.2 B-19.7 sids are long and differ", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		seen := make(map[string]bool)
 		for range 200 {
@@ -234,7 +234,7 @@ func TestSessionIDs(t *testing.T) {
 		}
 	}))
 
-	t.Run("B-19.4 a session made over TLS is not served without, nor ended", bubble(func(t *testing.T) {
+	t.Run("B-15.2 B-19.1 B-19.4 A-19 a session made over TLS is not served without, nor ended", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{wrap: func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Secure") != "" {

@@ -119,7 +119,7 @@ func TestXEP0206Restart(t *testing.T) {
 		w.wantEnd("TRUE", c.post(c.at(1, xbosh+" xmpp:restart='TRUE'", "")), "bad-request")
 	}))
 
-	t.Run("X-05.9 the features that follow", bubble(func(t *testing.T) {
+	t.Run("X-04.3 X-05.9 the features that follow", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		c := w.create("")
 		restart := c.begin(c.at(1, xbosh+" xmpp:restart='true' to='be.test'", ""))
