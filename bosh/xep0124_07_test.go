@@ -1,6 +1,7 @@
 package bosh_test
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net/http"
@@ -113,6 +114,18 @@ func TestCreation(t *testing.T) {
 		w.create("")
 		a := w.post(body("rid='5' to='be.test' ver='1.6'", ""))
 		if a.status != 503 || a.header.Get("Retry-After") == "" || a.condition() == "" {
+			t.Errorf("got %d %v %q", a.status, a.header, a.xml)
+		}
+	}))
+}
+
+func TestClientLimit(t *testing.T) {
+	t.Run("T-16 a client with too many sessions gets 429", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{manager: transport.Options{
+			Admit: func(context.Context) (func(), error) { return nil, transport.ErrClientLimit },
+		}})
+		a := w.post(body("rid='5' to='be.test' ver='1.6'", ""))
+		if a.status != 429 || a.header.Get("Retry-After") == "" || a.condition() != "policy-violation" {
 			t.Errorf("got %d %v %q", a.status, a.header, a.xml)
 		}
 	}))

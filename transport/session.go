@@ -18,6 +18,7 @@ import (
 type Session struct {
 	id      string
 	manager *Manager
+	release func() // of Options.Admit; may be nil
 
 	mu      sync.Mutex
 	machine machine
@@ -198,6 +199,19 @@ func (p Pending) Stop() bool {
 	open := p.session.machine.cancel(now, p.id, &fx)
 	p.session.unlock(now, &fx)
 	return open
+}
+
+// Hurry ends the wait of the request or pull, since its connection is needed
+// for something else: it is answered as soon as its turn comes, with what there
+// is then, and so are the requests before it. Afterwards it has no effect.
+func (p Pending) Hurry() {
+	if p.id == 0 {
+		return
+	}
+	var fx effects
+	now := p.session.lock()
+	p.session.machine.hurry(now, p.id, &fx)
+	p.session.unlock(now, &fx)
 }
 
 // ExchangeFunc takes a numbered request; f is called once with its response,
