@@ -93,9 +93,9 @@ func TestCreation(t *testing.T) {
 	}))
 
 	t.Run("B-08.1 payloads of the creation are delivered, and the backend's greeting rides on its answer", bubble(func(t *testing.T) {
-		w := newWorld(t, settings{greet: func(st *transport.Stream) error { return st.TrySend([]byte("<hello/>")) }})
+		w := newWorld(t, settings{greet: func(st *transport.Stream) error { return st.TrySend([]byte("<hello xmlns='urn:test'/>")) }})
 		a := w.post(body("rid='5' to='be.test' ver='1.6'", "<n xmlns='urn:test'/><m xmlns='urn:test'/>"))
-		if a.attrs["sid"] == "" || len(a.payloads) != 1 || a.payloads[0] != "<hello/>" {
+		if a.attrs["sid"] == "" || len(a.payloads) != 1 || a.payloads[0] != "<hello xmlns='urn:test'/>" {
 			t.Errorf("got %q", a.xml)
 		}
 		w.wantReceived("creation", "<n xmlns='urn:test'/> <m xmlns='urn:test'/>")

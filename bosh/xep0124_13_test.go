@@ -65,7 +65,7 @@ func TestTermination(t *testing.T) {
 			Payload: []transport.Frame{{Data: []byte("<e xmlns='urn:e'/>")}}},
 			"<body xmlns='" + ns + "' type='terminate' condition='remote-stream-error'><e xmlns='urn:e'/></body>"},
 		{"B-17.16 a backend that is not there", &transport.Termination{Condition: transport.Unreachable}, terminal("remote-connection-failed")},
-		{"B-17.18 another address", &transport.Termination{Condition: transport.Moved, URI: "https://a.test/?a&b"},
+		{"B-17.18 B-22.2 another address", &transport.Termination{Condition: transport.Moved, URI: "https://a.test/?a&b"},
 			"<body xmlns='" + ns + "' type='terminate' condition='see-other-uri'><uri>https://a.test/?a&amp;b</uri></body>"},
 		{"another address, unknown", &transport.Termination{Condition: transport.Moved}, terminal("undefined-condition")},
 		{"B-17.12 our fault", &transport.Termination{Condition: transport.Internal}, terminal("internal-server-error")},

@@ -49,7 +49,7 @@ func TestXEP0206Opening(t *testing.T) {
 		}
 	}))
 
-	t.Run("X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
+	t.Run("B-22.2 X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		a := w.create(xbosh + " xmpp:version='1.0'").created
 		w.wantAfter("the creation", a, 0)

@@ -29,7 +29,7 @@ func TestElementsTravelAsTheyAre(t *testing.T) {
 }
 
 func TestRestartOnTheSameConnection(t *testing.T) {
-	t.Attr("requirements", "R-04.15 R-04.16 R-06.2 W-03.27 X-05.5 X-05.8 X-05.9 X-05.11")
+	t.Attr("requirements", "R-03.1 R-04.15 R-04.16 R-06.2 W-03.27 X-05.5 X-05.8 X-05.9 X-05.11")
 	for _, pieces := range []int{1, 7, 1000} {
 		inBubble(t, noTLS(), func(w *world) {
 			w.begin()
@@ -203,7 +203,7 @@ func TestTLSAndCompressionAreNotTheClients(t *testing.T) {
 }
 
 func TestKeepAliveOnlyAfterNegotiation(t *testing.T) {
-	t.Attr("requirements", "R-04.20 X-K.2")
+	t.Attr("requirements", "R-04.20 R-05.4 R-06.3 X-K.2")
 	opts := noTLS()
 	opts.KeepAlive = time.Minute
 	inBubble(t, opts, func(w *world) {
