@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ S: <message xmlns='jabber:client' foo='bar'><x/><y xmlns='urn:y' z=''/></message
 			stanza := "<message xmlns='jabber:client'>" + strings.Repeat("x", 10_000-len("<message xmlns='jabber:client'></message>")) + "</message>"
 			w.say(stanza)
 			w.wantBytes("to the server", stanza)
-			go w.write(stanza)
+			go io.WriteString(w.server, stanza)
 			if got := w.next(); len(got) < len(stanza) {
 				t.Errorf("got %d bytes, %v", len(got), w.end)
 			}
@@ -95,7 +96,7 @@ S: <message xmlns='jabber:client' foo='bar'><x/><y xmlns='urn:y' z=''/></message
 				w.say(stanza)
 			}
 			w.wantBytes("to the server", all.String())
-			go w.write(back.String())
+			go io.WriteString(w.server, back.String())
 			for n := range 50 {
 				w.wantFrame("to the client", "<message xml:lang='en' xmlns='jabber:client' id='"+strings.Repeat("i", n)+"'/>")
 			}
