@@ -25,7 +25,7 @@ const (
 	attrAck     = "ack"     // not empty: acknowledgements are used
 	attrStream  = "stream"  // name of the first stream; empty: there is no other
 	attrXMPP    = "xmpp"    // not empty: the target is an XMPP domain
-	attrTLS     = "tls"     // not empty: created over TLS
+	attrChannel = "channel" // what it was created over; empty: in clear
 )
 
 // create makes a session and answers at once, with the payloads that the
@@ -113,8 +113,8 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 			p.Attrs[name] = strings.Clone(value)
 		}
 	}
-	if r.TLS != nil {
-		p.Attrs[attrTLS] = "1"
+	if channel := channelOf(r); channel != "" {
+		p.Attrs[attrChannel] = channel
 	}
 	return p
 }
