@@ -130,7 +130,7 @@ func TestCodedRequests(t *testing.T) {
 		w.wantReceived("once each", want)
 	}))
 
-	t.Run("B-07.38 a coding never advertised", bubble(func(t *testing.T) {
+	t.Run("B-07.38 H-11 a coding never advertised", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='0'")
 		for _, coding := range []string{"br", "gzip, gzip", "x"} {
