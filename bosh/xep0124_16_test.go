@@ -31,7 +31,7 @@ func two(t *testing.T, set settings) (c *client, a, b *stream, nameA, nameB stri
 }
 
 func TestStreamsAreAdded(t *testing.T) {
-	t.Run("B-16.1 B-16.2 B-16.4 the creation names the first stream, if there may be others", bubble(func(t *testing.T) {
+	t.Run("B-07.43 B-16.1 B-16.2 B-16.4 the creation names the first stream, if there may be others", bubble(func(t *testing.T) {
 		w, _, _, _ := several(t, settings{})
 		one, another := w.create("to='a.test'"), w.create("to='a.test'")
 		names := []string{one.created.attrs["stream"], another.created.attrs["stream"]}
@@ -288,7 +288,7 @@ func TestStreamsAreClosed(t *testing.T) {
 			&transport.Termination{Condition: transport.BackendError, Payload: []transport.Frame{{Data: []byte("<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>")}}},
 			"<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>"},
 	} {
-		t.Run(end.name+", one, and the other lives", bubble(func(t *testing.T) {
+		t.Run("B-16.12 B-16.19 "+end.name+", one, and the other lives", bubble(func(t *testing.T) {
 			c, a, b, nameA, nameB := two(t, settings{})
 			poll := c.begin(c.at(2, "", ""))
 			b.Stream.Close(end.t)
@@ -299,7 +299,7 @@ func TestStreamsAreClosed(t *testing.T) {
 			c.wantXML("the end", poll.answer(), want)
 			poll = c.begin(c.at(3, "", ""))
 			a.send(payload(1))
-			c.wantXML("B-16.12 B-16.19 the other, by its name still", poll.answer(), "<body xmlns='"+ns+"' stream='"+nameA+"'>"+payload(1)+"</body>")
+			c.wantXML("the other, by its name still", poll.answer(), "<body xmlns='"+ns+"' stream='"+nameA+"'>"+payload(1)+"</body>")
 		}))
 	}
 

@@ -49,7 +49,7 @@ func TestXEP0206Opening(t *testing.T) {
 		}
 	}))
 
-	t.Run("X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
+	t.Run("B-22.2 X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		a := w.create(xbosh + " xmpp:version='1.0'").created
 		w.wantAfter("the creation", a, 0)
@@ -70,7 +70,7 @@ func TestXEP0206Opening(t *testing.T) {
 		}
 	}))
 
-	t.Run("X-04.1 A-16 T-42 a slow server's come later; the creation waits for two seconds", bubble(func(t *testing.T) {
+	t.Run("X-04.1 X-04.6 A-16 T-42 a slow server's come later; the creation waits for two seconds", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp())
 		c := w.create("")
 		w.wantAfter("the creation", c.created, 2*time.Second)
@@ -78,7 +78,7 @@ func TestXEP0206Opening(t *testing.T) {
 			t.Errorf("created: %s", c.created.xml)
 		}
 		poll := c.begin(c.at(1, "", ""))
-		c.wantHeld("X-04.6 an empty request for features", poll)
+		c.wantHeld("an empty request for features", poll)
 		st := w.backend.stream()
 		st.TrySend([]byte(opening))
 		st.send(features)
@@ -131,7 +131,7 @@ func TestXEP0206Restart(t *testing.T) {
 		w.wantEnd("TRUE", c.post(c.at(1, xbosh+" xmpp:restart='TRUE'", "")), "bad-request")
 	}))
 
-	t.Run("X-05.9 the features that follow", bubble(func(t *testing.T) {
+	t.Run("X-04.3 X-05.9 the features that follow", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		c := w.create("")
 		restart := c.begin(c.at(1, xbosh+" xmpp:restart='true' to='be.test'", ""))
