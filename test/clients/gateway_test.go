@@ -36,7 +36,7 @@ func startGateway(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: mux, ConnContext: bosh.ConnContext}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: patience, ConnContext: bosh.ConnContext}
 	served := make(chan struct{})
 	go func() { defer close(served); srv.Serve(bosh.Listen(l)) }()
 	t.Cleanup(func() {
