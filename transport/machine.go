@@ -1,6 +1,9 @@
 package transport
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // machine is a session without its clock, its lock and its timer: two windows
 // (inbox and outbox), the requests not answered yet, and the deadlines. Every
@@ -16,6 +19,9 @@ type machine struct {
 	answers []answer // the last answers to numbered requests, ascending
 	sent    uint64   // last frame that an answer to a numbered request carried
 
+	given  uint64  // last frame that the response to a pull carried
+	unsent []Frame // what no connection took when the session ended for good
+
 	cursor slot   // the one open pull
 	attach uint64 // highest attach number seen
 
@@ -26,6 +32,7 @@ type machine struct {
 	told     bool          // the client was told of the end
 	pulled   bool          // a connection pulled under the highest attach number
 	shared   bool          // several did; none of them can speak for the others
+	streams  int           // how many are open, for Turn
 }
 
 // slot is one connection that waits for its response.
@@ -33,7 +40,7 @@ type slot struct {
 	id       uint64 // zero: empty
 	seq      uint64 // number of the request; of a pull: its cursor
 	deadline time.Time
-	paused   bool           // answer at once, without frames
+	bare     bool           // answer at once, without frames
 	reply    func(Response) // nil: the connection went away, its number still counts
 	note     any            // of the first copy
 	copies   int            // seen after the first
@@ -129,8 +136,11 @@ func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 	}
 	m.end = t
 	m.in.drop()
-	if t.Condition == Inactive || t.Condition == Overflow {
+	switch {
+	case t.Condition == Inactive, t.Condition == Overflow:
 		m.drop() // nobody fetches them, or they are too many to keep
+	case t.ByClient:
+		m.leave()
 	}
 	m.settle(now, fx)
 	return true
@@ -138,8 +148,15 @@ func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 
 // drop releases all that was sent or is to be, and the answers with it.
 func (m *machine) drop() {
+	m.leave()
 	m.out.drop()
 	m.answers, m.sent = nil, m.out.base
+}
+
+// leave notes what the client will not get: who sent it may want to know.
+func (m *machine) leave() {
+	first := max(m.sent, m.given, m.out.base) + 1
+	m.unsent = slices.Clone(m.out.from(first, m.out.last()))
 }
 
 // cancel takes a slot's connection away: it is gone or no longer wants its
@@ -159,6 +176,20 @@ func (m *machine) cancel(now time.Time, id uint64, fx *effects) bool {
 		}
 	}
 	return false
+}
+
+// hurry ends the wait of a slot: it and those before it are answered in their
+// turn, with what there is.
+func (m *machine) hurry(now time.Time, id uint64, fx *effects) {
+	if m.cursor.id == id {
+		m.cursor.deadline = now
+	}
+	for i := range m.slots {
+		if m.slots[i].id == id {
+			m.slots[i].deadline = now
+		}
+	}
+	m.settle(now, fx)
 }
 
 // advance does what the time has made due.

@@ -90,7 +90,7 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if a.frames > 0 && a.first <= m.out.base {
 			break
 		}
-		r := Response{Seq: seq, First: a.first, Ack: a.ack, Report: a.report.seq, Reported: a.report.ago}
+		r := Response{Seq: seq, First: a.first, Ack: a.ack, Note: a.note, Report: a.report.seq, Reported: a.report.ago}
 		r.Frames = m.out.from(a.first, a.first+uint64(a.frames)-1)
 		if a.end {
 			r.End = m.end
@@ -121,12 +121,17 @@ func (m *machine) passed(seq uint64) bool {
 // apply lets a request that is in order take effect.
 func (m *machine) apply(now time.Time, r Request, fx *effects) {
 	m.in.take(r.Frames)
+	fx.open(r.Open)
 	fx.accept(r.Frames)
 	m.release(r.AckSeq)
 	if r.Report && r.AckSeq > 0 {
 		m.report(now, r.Seq, r.AckSeq+1)
 	}
 	m.grace = m.params.Inactivity // a pause holds for one silence only
+	if i := m.slot(r.Seq); i >= 0 && r.Open != nil {
+		// Only its number ties the answer to the new stream (XEP-0124 §16.3).
+		m.slots[i].bare = true
+	}
 	if r.Pause > 0 && m.params.MaxPause > 0 {
 		m.pause(r.Pause)
 	}
@@ -164,7 +169,7 @@ func (m *machine) pause(d time.Duration) {
 	m.grace = min(d, m.params.MaxPause)
 	for i := range m.slots {
 		if m.arrived(&m.slots[i]) {
-			m.slots[i].paused = true
+			m.slots[i].bare = true
 		}
 	}
 }
