@@ -31,6 +31,8 @@ var layers = map[string][]string{
 	"bosh":               {"transport", "internal/"},
 
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+	// The PROXY protocol, towards XMPP servers.
+	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},
 
 	"web": {},
 }

@@ -53,7 +53,7 @@ func newWorld(t *testing.T, opts *Options) *world {
 			return ours, nil
 		}
 	}
-	m := transport.NewManager(&transport.Options{Backend: NewRelay(opts)})
+	m := transport.NewManager(&transport.Options{Backend: newRelay(t, opts)})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -73,6 +73,15 @@ func newWorld(t *testing.T, opts *Options) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+func newRelay(t *testing.T, opts *Options) *Relay {
+	t.Helper()
+	r, err := NewRelay(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func noTLS() *Options {
