@@ -42,7 +42,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ClientAddr returns what Route.Proxy tells a server: the client's address,
 	// and that of ours which it came to. The context has the values of the one
-	// that opened the stream. Nil, or nil addresses: unknown.
+	// that opened the stream. Nil, or nil addresses: unknown, which not every
+	// server takes.
 	ClientAddr func(ctx context.Context) (client, local net.Addr)
 
 	// MaxStanza bounds one element, in bytes, in both directions. Less than
