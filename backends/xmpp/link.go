@@ -49,8 +49,7 @@ func (r *Relay) open(ctx context.Context, rt *route, mode TLSMode, raw net.Conn,
 	if mode != NoTLS {
 		config := rt.tls
 		if mode == DirectTLS {
-			config = config.Clone()
-			config.NextProtos = []string{"xmpp-client"} // XEP-0368 §3
+			config = rt.direct
 		}
 		raw.SetDeadline(time.Time{})
 		ctx, cancel := context.WithTimeout(ctx, r.opts.HandshakeTimeout)

@@ -53,7 +53,8 @@ type Route struct {
 type route struct {
 	Route
 	domain string
-	tls    *tls.Config
+	tls    *tls.Config // after STARTTLS
+	direct *tls.Config
 }
 
 func (r Route) prepare(domain string) (*route, error) {
@@ -72,26 +73,37 @@ func (r Route) prepare(domain string) (*route, error) {
 		}
 	}
 	// XEP-0368 §3: the name is that of the domain, not of the SRV target.
-	out.tls = &tls.Config{ServerName: r.ServerName, RootCAs: r.RootCAs, MinVersion: r.MinVersion}
+	out.tls = &tls.Config{ServerName: r.ServerName, MinVersion: r.MinVersion}
 	if out.tls.ServerName == "" {
 		out.tls.ServerName = out.domain
 	}
 	if out.tls.MinVersion == 0 {
 		out.tls.MinVersion = tls.VersionTLS12
 	}
+	var err error
+	if out.tls.RootCAs, err = r.authorities(); err != nil {
+		return nil, err
+	}
+	out.direct = out.tls.Clone()
+	out.direct.NextProtos = []string{"xmpp-client"} // XEP-0368 §3
+	return out, nil
+}
+
+// authorities are those of RootCAs and those of CAFile.
+func (r Route) authorities() (*x509.CertPool, error) {
 	if r.CAFile == "" {
-		return out, nil
+		return r.RootCAs, nil
 	}
 	pem, err := os.ReadFile(r.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	out.tls.RootCAs = x509.NewCertPool()
+	pool := x509.NewCertPool()
 	if r.RootCAs != nil {
-		out.tls.RootCAs = r.RootCAs.Clone()
+		pool = r.RootCAs.Clone()
 	}
-	if !out.tls.RootCAs.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("no certificate in %s", r.CAFile)
 	}
-	return out, nil
+	return pool, nil
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // certificate makes one that is signed by itself, for a name, from a time on.
-func certificate(t *testing.T, name string, from time.Time) (tls.Certificate, *x509.CertPool) {
+func certificate(t testing.TB, name string, from time.Time) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
