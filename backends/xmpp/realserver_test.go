@@ -30,6 +30,7 @@ func TestRealServers(t *testing.T) {
 			} {
 				t.Run(name, func(t *testing.T) { converse(t, route) })
 			}
+			t.Run("stream management", func(t *testing.T) { streamManagement(t, server) })
 			t.Run("R-05.6 not with a certificate of others", func(t *testing.T) {
 				w := newRealWorld(t, &Options{Routes: map[string]Route{"im.example": {Addr: server.DirectTLS, TLS: DirectTLS}}})
 				w.say(clientOpen)
@@ -122,8 +123,17 @@ func (w *world) until(text string) string {
 	}
 }
 
-// login does what every XMPP client does first.
-func (w *world) login(user string) {
+// login does what every XMPP client does first, and returns the features
+// before it binds a resource.
+func (w *world) login(user string) (features string) {
+	w.t.Helper()
+	features = w.authenticate(user)
+	w.bind(user)
+	return features
+}
+
+// authenticate logs in.
+func (w *world) authenticate(user string) (features string) {
 	w.t.Helper()
 	w.say(clientOpen)
 	w.until("<open ")
@@ -134,7 +144,11 @@ func (w *world) login(user string) {
 	w.until("<success")
 	w.say(clientOpen)
 	w.until("<open ")
-	w.until("urn:ietf:params:xml:ns:xmpp-bind")
+	return w.until("urn:ietf:params:xml:ns:xmpp-bind")
+}
+
+func (w *world) bind(user string) {
+	w.t.Helper()
 	w.say(`<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>`)
 	w.until("<jid>" + user + "@im.example/r</jid>")
 }
