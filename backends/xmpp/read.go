@@ -59,7 +59,10 @@ func (s *stream) run() {
 	}
 	s.end() // RFC 6120 §4.4, §4.9.1.1
 	s.out.Close(s.named(t))
-	s.link.close(s.relay.opts.CloseTimeout)
+	if err == errEnded {
+		s.link.bow(s.relay.opts.CloseTimeout)
+	}
+	s.link.close()
 	s.relay.opts.Trace.closed(s.route.domain)
 }
 

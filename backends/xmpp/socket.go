@@ -157,9 +157,9 @@ func (l *link) free() {
 	}
 }
 
-// close closes the connection. RFC 6120 §4.4: with TLS, both sides say first
-// that nothing follows; the server gets a while for it.
-func (l *link) close(patience time.Duration) {
+// bow has both sides say, with TLS, that nothing follows (RFC 6120 §4.4). The
+// server gets a while for it.
+func (l *link) bow(patience time.Duration) {
 	if conn, ok := l.Conn.(*tls.Conn); ok && conn.CloseWrite() == nil {
 		if l.socket != nil {
 			l.socket.patient = false
@@ -167,6 +167,10 @@ func (l *link) close(patience time.Duration) {
 		conn.SetReadDeadline(time.Now().Add(patience))
 		io.Copy(io.Discard, conn)
 	}
+}
+
+// close closes the connection; with TLS, that says it.
+func (l *link) close() {
 	l.Conn.Close()
 	l.free()
 }
