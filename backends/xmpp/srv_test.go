@@ -129,3 +129,25 @@ func TestNobodyElseIsConnectedTo(t *testing.T) {
 		}
 	}
 }
+
+func TestNextRecordWhereTLSFails(t *testing.T) {
+	t.Attr("requirements", "L-05.1 L-03.7 R-03.4")
+	opts := &Options{
+		Routes: map[string]Route{"im.example": {}},
+		Resolver: zone{
+			"xmpps-client": {{Target: "multiplexed.", Port: 443, Priority: 1}},
+			"xmpp-client":  {{Target: "plain.", Port: 5222, Priority: 2}},
+		},
+	}
+	inBubble(t, opts, func(w *world) {
+		w.say(clientOpen)
+		w.accept()
+		w.wantBytes("a ClientHello", "\x16\x03\x01")
+		w.server.Close()
+		w.accept()
+		w.wantBytes("L-03.3 the next, in clear", clearHeader)
+		if got := strings.Join(w.to, " "); got != "multiplexed:443 plain:5222" {
+			t.Errorf("connected to %s", got)
+		}
+	})
+}

@@ -86,9 +86,9 @@ func (s *stream) Receive(p []byte) error {
 		// XEP-0206 §4: not relayed. XEP-0138 §3 has the answer.
 		return s.out.Send(s.ctx, []byte("<failure xmlns='"+spaceCompress+"'><setup-failed/></failure>"))
 	case s.proven.Load():
-		return s.keep(e.Raw)
+		return s.keep(unprefixed(e.Raw))
 	}
-	return s.write(e.Raw)
+	return s.write(unprefixed(e.Raw))
 }
 
 // keep has what comes too early wait for the client's new <open/>: between

@@ -52,7 +52,7 @@ func (w *world) serveTLS(cert tls.Certificate) (*tls.Conn, error) {
 }
 
 func TestSTARTTLSBeforeTheClientSeesAnything(t *testing.T) {
-	t.Attr("requirements", "R-04.10 R-05.1 R-05.3 R-05.9 R-05.10 W-03.32 T-30")
+	t.Attr("requirements", "R-04.10 R-05.1 R-05.3 R-05.9 R-05.10 W-03.32 R-04.14 X-04.7 T-30")
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of bubbles
 	cert, pool := certificate(t, "im.example", now.Add(-time.Minute))
 	inBubble(t, &Options{Routes: map[string]Route{"im.example": {Addr: "server:1", RootCAs: pool}}}, func(w *world) {
