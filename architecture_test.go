@@ -33,6 +33,8 @@ var layers = map[string][]string{
 	"discovery": {"internal/"},
 
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+	// The PROXY protocol, towards XMPP servers.
+	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},
 
 	"web": {},
 }
