@@ -49,13 +49,25 @@ func TestXEP0206Opening(t *testing.T) {
 		}
 	}))
 
-	t.Run("X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
+	t.Run("B-22.2 X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		a := w.create(xbosh + " xmpp:version='1.0'").created
 		w.wantAfter("the creation", a, 0)
 		w.wantXML("the creation", a, "<body xmlns='"+ns+"' sid='"+a.attrs["sid"]+"' wait='60' requests='2' hold='1' ver='1.6' inactivity='90' maxpause='120'"+
 			" accept='gzip,deflate' xmlns:xmpp='urn:xmpp:xbosh' xmpp:restartlogic='true' from='be.test' xmpp:version='1.0' authid='s1'"+
 			" xmlns:stream='http://etherx.jabber.org/streams'>"+features+"</body>")
+	}))
+
+	t.Run("X-04.1 A-16 T-42 the creation waits for features that come after the opening", bubble(func(t *testing.T) {
+		w := newWorld(t, xmpp(opening))
+		creation := w.begin(body("rid='7' to='be.test' ver='1.6'", ""))
+		w.wantHeld("the creation", creation)
+		w.backend.stream().send(features)
+		a := creation.answer()
+		w.wantAfter("the creation", a, 0)
+		if a.attrs["authid"] != "s1" || !strings.Contains(a.xml, features) {
+			t.Errorf("created: %s", a.xml)
+		}
 	}))
 
 	t.Run("X-04.1 X-04.6 A-16 T-42 a slow server's come later; the creation waits for two seconds", bubble(func(t *testing.T) {
@@ -119,7 +131,7 @@ func TestXEP0206Restart(t *testing.T) {
 		w.wantEnd("TRUE", c.post(c.at(1, xbosh+" xmpp:restart='TRUE'", "")), "bad-request")
 	}))
 
-	t.Run("X-05.9 the features that follow", bubble(func(t *testing.T) {
+	t.Run("X-04.3 X-05.9 the features that follow", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		c := w.create("")
 		restart := c.begin(c.at(1, xbosh+" xmpp:restart='true' to='be.test'", ""))

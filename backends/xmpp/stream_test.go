@@ -213,7 +213,7 @@ func TestBadClients(t *testing.T) {
 }
 
 func TestTLSAndCompressionAreNotTheClients(t *testing.T) {
-	t.Attr("requirements", "X-02.6 X-02.8 X-04.8 T-41")
+	t.Attr("requirements", "B-19.1 X-02.6 X-02.8 X-04.8 T-41")
 	inBubble(t, noTLS(), func(w *world) {
 		w.begin()
 		w.say(starttls)
@@ -225,7 +225,7 @@ func TestTLSAndCompressionAreNotTheClients(t *testing.T) {
 }
 
 func TestKeepAliveOnlyAfterNegotiation(t *testing.T) {
-	t.Attr("requirements", "R-04.20 R-06.3 X-K.2")
+	t.Attr("requirements", "R-04.20 R-05.4 R-06.3 X-K.2")
 	opts := noTLS()
 	opts.KeepAlive = time.Minute
 	inBubble(t, opts, func(w *world) {

@@ -54,7 +54,7 @@ func (w *world) serveTLS(cert tls.Certificate) (*tls.Conn, error) {
 }
 
 func TestSTARTTLSBeforeTheClientSeesAnything(t *testing.T) {
-	t.Attr("requirements", "R-04.10 R-05.1 R-05.3 R-05.9 R-05.10 W-03.32 R-04.14 X-04.7 T-30")
+	t.Attr("requirements", "R-04.10 R-04.13 R-04.14 R-05.1 R-05.3 R-05.4 R-05.9 R-05.10 W-03.32 X-04.7 T-30")
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of bubbles
 	cert, pool := certificate(t, "im.example", now.Add(-time.Minute))
 	inBubble(t, &Options{Routes: map[string]Route{"im.example": {Addr: "server:1", RootCAs: pool}}}, func(w *world) {
@@ -143,7 +143,7 @@ func TestHandshakeFails(t *testing.T) {
 		{"R-05.2: TLS is a must", NoTLS, func(w *world) { header(w); w.write(serverHeader + withSTARTTLS) }, transport.Unreachable, texts[TLS]},
 		{"STARTTLS: no header", STARTTLS, header, transport.Unreachable, texts[Stream]},
 		{"STARTTLS: no features", STARTTLS, func(w *world) { header(w); w.write(serverHeader) }, transport.Unreachable, texts[Stream]},
-		{"R-05.12: STARTTLS is not offered", STARTTLS, func(w *world) { header(w); w.write(serverHeader + features) }, transport.Unreachable, texts[TLS]},
+		{"R-05.12, R-06.7, B-19.6: STARTTLS is not offered", STARTTLS, func(w *world) { header(w); w.write(serverHeader + features) }, transport.Unreachable, texts[TLS]},
 		{"R-04.24: an error instead", STARTTLS, func(w *world) {
 			header(w)
 			w.write(serverHeader + `<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>`)
