@@ -134,7 +134,7 @@ func TestEitherStyleOfNamespaces(t *testing.T) {
 const saslSuccess = `<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>`
 
 func TestStanzasBeforeTheRestartWait(t *testing.T) {
-	t.Attr("requirements", "A-12 X-05.2 T-09 T-10")
+	t.Attr("requirements", "A-12 X-05.2 T-09 T-10 R-04.17")
 	login := func(w *world, success string) {
 		w.begin()
 		w.write(success)

@@ -18,7 +18,7 @@ func inBubble(t *testing.T, opts *Options, f func(w *world)) {
 }
 
 func TestElementsTravelAsTheyAre(t *testing.T) {
-	t.Attr("requirements", "R-04.1 R-04.2 R-04.3 R-04.4 R-04.5 R-04.6 R-04.9 R-11.4 W-03.9 W-03.13 X-L.1 X-K.1 T-29 T-31")
+	t.Attr("requirements", "R-04.1 R-04.2 R-04.3 R-04.4 R-04.5 R-04.6 R-04.9 R-11.4 W-03.9 W-03.13 X-L.1 T-29 T-31 X-K.1")
 	inBubble(t, noTLS(), func(w *world) {
 		w.begin()
 		const odd = `<message  to="b"  xmlns='jabber:client'><body>a &amp; &#x41;</body ></message>`
@@ -31,7 +31,7 @@ func TestElementsTravelAsTheyAre(t *testing.T) {
 }
 
 func TestRestartOnTheSameConnection(t *testing.T) {
-	t.Attr("requirements", "R-03.1 R-04.15 R-04.16 R-06.2 W-03.27 X-05.5 X-05.8 X-05.9 X-05.11")
+	t.Attr("requirements", "R-03.1 X-04.3 R-04.15 R-04.16 R-06.2 W-03.27 X-05.5 X-05.8 X-05.9 X-05.11")
 	for _, pieces := range []int{1, 7, 1000} {
 		inBubble(t, noTLS(), func(w *world) {
 			w.begin()

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -8,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -172,11 +174,32 @@ func TestHandshakeFails(t *testing.T) {
 		{"direct TLS: no handshake", DirectTLS, func(w *world) { w.accept() }, transport.Unreachable, texts[TLS]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, &Options{Routes: map[string]Route{"im.example": {Addr: "server:1", TLS: c.mode}}}, func(w *world) {
+			var told watched
+			var log bytes.Buffer
+			opts := &Options{
+				Routes: map[string]Route{"im.example": {Addr: "server:1", TLS: c.mode}},
+				Trace:  told.trace(), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			}
+			inBubble(t, opts, func(w *world) {
 				w.say(clientOpen)
 				c.server(w)
 				w.wantEnd("the client", c.end, c.text)
 			})
+			want := "im.example says host-unknown"
+			for stage, text := range texts {
+				if text == c.text {
+					want = string(stage) + " im.example"
+					if !strings.Contains(log.String(), "stage="+string(stage)+" ") {
+						t.Errorf("the log has %s", log.String())
+					}
+				}
+			}
+			if got := told.String(); got != want {
+				t.Errorf("told %s, want %s", got, want)
+			}
+			if strings.Count(log.String(), "\n") != 1 {
+				t.Errorf("logged %s", log.String())
+			}
 		})
 	}
 }
