@@ -30,6 +30,8 @@ var layers = map[string][]string{
 	"websocket":          {"transport", "transport/push", "internal/", "github.com/gorilla/websocket"},
 	"bosh":               {"transport", "internal/"},
 
+	"discovery": {"internal/"},
+
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
 
 	"web": {},

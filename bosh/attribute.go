@@ -96,7 +96,9 @@ func (r *request) setAttr(name, value string) (ok bool) {
 		r.ver, ok = parseVersion(value)
 	case "to":
 		r.to = strings.Clone(value) // the session keeps it, but not the tag around it
-		r.speaks = true
+		ok = len(value) <= maxAddress
+	case "stream":
+		r.stream = strings.Clone(value)
 	case "key":
 		r.key = parseKey(value)
 	case "newkey":

@@ -11,10 +11,10 @@ import (
 
 // A request is what a client says in one <body/> (XEP-0124 §6).
 type request struct {
-	sid, to, content               string
+	sid, to, content, stream       string
 	key, newKey, from, lang, route string
-	hasSID, terminate              bool
-	speaks                         bool // says something besides payloads
+	xmppVersion                    string
+	hasSID, terminate, restart     bool
 	rid, ack, wait, hold, pauseFor number
 	ver                            version
 	frames                         []transport.Frame
@@ -34,7 +34,9 @@ func (r *refusal) Error() string { return r.reason }
 // parse reads the whole body before anything of it counts: a request with a
 // fault in its last byte has no effect. Nothing in the result is a part of
 // data, so that a small payload does not keep a large body in memory.
-func parse(data []byte, limits *xmlframe.Limits) (req request, err error) {
+//
+// What inherits one of the renamed namespaces is meant to be in the other.
+func parse(data []byte, limits *xmlframe.Limits, renames []xmlframe.Rename) (req request, err error) {
 	doc, err := xmlframe.Parse(data, limits)
 	if err != nil {
 		return req, refusalOf(err)
@@ -44,25 +46,27 @@ func parse(data []byte, limits *xmlframe.Limits) (req request, err error) {
 	}
 	for _, a := range doc.Attrs {
 		switch {
-		case a.Name.Space == "" && !req.setAttr(a.Name.Local, a.Value):
+		case a.Name.Space == "" && !req.setAttr(a.Name.Local, a.Value),
+			a.Name.Space == xboshNamespace && !req.setXMPPAttr(a.Name.Local, a.Value):
 			return req, &refusal{badRequest, "bad attribute"}
 		case a.Name.Space == xmlNamespace:
 			if a.Name.Local == "lang" && len(a.Value) <= maxAddress {
 				req.lang = a.Value
 			}
-		case a.Name.Space != "":
-			req.speaks = true // an extension's, such as the restart of XEP-0206
 		}
 	}
 	if req.rid.value == 0 {
 		return req, &refusal{badRequest, "no rid"}
 	}
 	if len(doc.Children) == 0 {
+		if !req.terminate && !req.restart {
+			req.stream = "" // says nothing there (XEP-0124 §16.4)
+		}
 		return req, nil
 	}
 	req.frames = make([]transport.Frame, len(doc.Children))
 	for i := range doc.Children {
-		if req.frames[i].Data, err = payloadOf(&doc.Children[i]); err != nil {
+		if req.frames[i].Data, err = payloadOf(&doc.Children[i], renames); err != nil {
 			return req, err
 		}
 	}
@@ -71,7 +75,7 @@ func parse(data []byte, limits *xmlframe.Limits) (req request, err error) {
 
 // payloadOf makes a frame of a child: the JSON value that it stands for, or
 // the child itself.
-func payloadOf(c *xmlframe.Child) ([]byte, error) {
+func payloadOf(c *xmlframe.Child, renames []xmlframe.Rename) ([]byte, error) {
 	if c.Name.Is(jsonNamespace, "json") {
 		text, err := c.AppendText(nil)
 		if err != nil {
@@ -82,10 +86,10 @@ func payloadOf(c *xmlframe.Child) ([]byte, error) {
 		}
 		return bytes.Trim(text, " \t\r\n"), nil // as it would stand in a JSON array
 	}
-	if c.Standalone() {
+	if c.Standalone(renames...) {
 		return slices.Clone(c.Raw), nil
 	}
-	return c.AppendStandalone(nil), nil
+	return c.AppendStandalone(nil, renames...), nil
 }
 
 func refusalOf(err error) *refusal {

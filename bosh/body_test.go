@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := string(data)
-		req, err := parse(data, &xmlframe.Limits{})
+		req, err := parse(data, &xmlframe.Limits{}, nil)
 		if string(data) != before {
 			t.Fatal("the input was changed")
 		}
@@ -99,7 +99,7 @@ func FuzzPayload(f *testing.F) {
 func TestParseKeepsNothing(t *testing.T) {
 	data := []byte("<body xmlns='" + namespace + "' rid='5' sid='abc' to='x.test'>" +
 		"<a xmlns='u'>one</a><json xmlns='" + jsonNamespace + "'>\"two\"</json></body>")
-	req, err := parse(data, &xmlframe.Limits{})
+	req, err := parse(data, &xmlframe.Limits{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ type errCulprit uint64
 
 func (errCulprit) Error() string { return "bosh: ended by a request outside the rules" }
 
-// culprit returns the end of a session by a request that Admit refuses.
+// culprit returns the end of a session by a request that the gate refuses.
 func culprit(t transport.Turn, c transport.Condition, text string) *transport.Termination {
 	return &transport.Termination{Condition: c, Text: text, Err: errCulprit(t.Seq)}
 }

@@ -1,9 +1,10 @@
 package bosh
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +23,9 @@ const (
 	attrLang    = "lang"    // its language
 	attrRoute   = "route"   // where it would have its server be
 	attrAck     = "ack"     // not empty: acknowledgements are used
-	attrAccept  = "accept"  // the codings that requests may be in
-	attrPolling = "polling" // seconds between polls; empty: any
-	attrTLS     = "tls"     // not empty: created over TLS
+	attrStream  = "stream"  // name of the first stream; empty: there is no other
+	attrXMPP    = "xmpp"    // not empty: the target is an XMPP domain
+	attrChannel = "channel" // what it was created over; empty: in clear
 )
 
 // create makes a session and answers at once, with the payloads that the
@@ -40,7 +41,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 	}
 	p := h.negotiate(r, req)
 	g := &gate{polling: h.opts.Polling, repeats: h.opts.Repeats}
-	p.Admit = g.admit
+	p.Gate = g
 	s, err := h.manager.Create(r.Context(), p)
 	if err != nil {
 		h.notCreated(w, r, p, err)
@@ -48,17 +49,26 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 	}
 	p = s.Params() // within the manager's limits
 	g.polls, g.requests = polls(p), p.Requests
-	if _, err := s.Open(r.Context(), "", req.to); err != nil {
+	g.streams.add(p.Attrs[attrStream], req.to)
+	if _, err := s.Open(r.Context(), p.Attrs[attrStream], req.to); err != nil {
 		h.notOpened(w, r, s, err)
 		return
 	}
-	resp, err := s.Exchange(r.Context(), transport.Request{
+	req.stream = ""
+	first := transport.Request{
 		Seq:    req.rid.value,
 		Frames: req.frames,
 		Wait:   -1,
 		End:    req.terminate,
 		Note:   newNote(req),
-	})
+	}
+	if p.Attrs[attrXMPP] != "" {
+		first.Frames = slices.Insert(first.Frames, 0, req.open())
+		if h.opts.OpeningWait > 0 {
+			first.Wait = h.opts.OpeningWait
+		}
+	}
+	resp, err := s.Exchange(r.Context(), first)
 	if err != nil { // the client went away, and nobody else knows the session
 		s.Terminate(nil)
 		abort()
@@ -85,15 +95,15 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 		},
 	}
 	p.Hold = min(p.Hold, p.Requests-1)
-	if h.opts.Polling > 0 {
-		p.Attrs[attrPolling] = strconv.Itoa(int(h.opts.Polling / time.Second))
-		if polls(p) && p.Inactivity > 0 {
-			// Longer by more than the pause between polls: XEP-0124 §12.
-			p.Inactivity = wholeSeconds(p.Inactivity + 2*h.opts.Polling)
-		}
+	if h.opts.Polling > 0 && polls(p) && p.Inactivity > 0 {
+		// Longer by more than the pause between polls: XEP-0124 §12.
+		p.Inactivity = wholeSeconds(p.Inactivity + 2*h.opts.Polling)
 	}
-	if !h.opts.NoAccept {
-		p.Attrs[attrAccept] = accepted
+	if !h.opts.NoStreams {
+		p.Attrs[attrStream] = rand.Text()
+	}
+	if h.speaksXMPP(req.to) {
+		p.Attrs[attrXMPP] = "1"
 	}
 	if req.ack.set && req.ack.value > 0 {
 		p.Attrs[attrAck] = "1"
@@ -103,8 +113,8 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 			p.Attrs[name] = strings.Clone(value)
 		}
 	}
-	if r.TLS != nil {
-		p.Attrs[attrTLS] = "1"
+	if channel := channelOf(r); channel != "" {
+		p.Attrs[attrChannel] = channel
 	}
 	return p
 }
@@ -112,18 +122,22 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 // polls reports whether a session has nothing held (XEP-0124 §12).
 func polls(p transport.Params) bool { return p.Wait == 0 || p.Hold == 0 }
 
-// notCreated answers when the manager refuses. A full server is the one case
-// for a status of its own: clients come back after a 503, and give up on
-// anything else.
+// notCreated answers when the manager refuses. Here the status tells more than
+// a condition could: clients come back after a 503 of a full server, and give
+// up at a 429, which is for those that have too many sessions.
 func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport.Params, err error) {
 	var t *transport.Termination
 	if errors.As(err, &t) {
 		h.deny(w, r, p, conditionOf(t))
 		return
 	}
-	h.opts.Logger.Warn("bosh: no session created", "error", err)
-	w.Header().Set("Retry-After", "10")
-	h.write(w, r, http.StatusServiceUnavailable, p.Attrs[attrContent], terminal(policyViolation))
+	status, after := http.StatusServiceUnavailable, "10"
+	if errors.Is(err, transport.ErrClientLimit) {
+		status, after = http.StatusTooManyRequests, "60"
+	}
+	h.opts.Logger.Warn("bosh: no session created", "error", err, "remote", r.RemoteAddr)
+	w.Header().Set("Retry-After", after)
+	h.write(w, r, status, p.Attrs[attrContent], terminal(policyViolation))
 }
 
 // notOpened answers when the backend refuses.
@@ -136,7 +150,8 @@ func (h *Handler) notOpened(w http.ResponseWriter, r *http.Request, s *transport
 
 // created writes what the client learns about its session, once
 // (XEP-0124 §7.2).
-func (b *wrapper) created(s *transport.Session, p transport.Params) {
+func (h *Handler) created(b *wrapper, s *transport.Session, o *opened) {
+	p := s.Params()
 	b.attr("sid", s.ID())
 	b.seconds("wait", p.Wait)
 	b.number("requests", uint64(p.Requests))
@@ -146,15 +161,25 @@ func (b *wrapper) created(s *transport.Session, p transport.Params) {
 	} else {
 		b.attr("ver", ourVersion.String())
 	}
-	if p.Attrs[attrPolling] != "" {
-		b.attr("polling", p.Attrs[attrPolling])
+	if h.opts.Polling > 0 {
+		b.seconds("polling", h.opts.Polling)
 	}
 	b.seconds("inactivity", p.Inactivity)
 	if p.MaxPause > 0 {
 		b.seconds("maxpause", p.MaxPause)
 	}
-	if p.Attrs[attrAccept] != "" {
-		b.attr("accept", p.Attrs[attrAccept])
+	if !h.opts.NoAccept {
+		b.attr("accept", accepted)
 	}
-	b.attr("from", p.Attrs[attrTo])
+	if p.Attrs[attrStream] != "" {
+		b.attr("stream", p.Attrs[attrStream])
+	}
+	if p.Attrs[attrXMPP] != "" {
+		b.xmppAttr("restartlogic", "true")
+	}
+	if o != nil && o.from != "" {
+		b.attr("from", o.from)
+	} else {
+		b.attr("from", p.Attrs[attrTo])
+	}
 }

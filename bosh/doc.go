@@ -1,5 +1,5 @@
 // Package bosh carries sessions over plain HTTP as XEP-0124 defines it, BOSH,
-// for any payload; XMPP has a package of its own on top.
+// for any payload, and for XMPP as XEP-0206 does.
 //
 //	POST ─▶ origin ─▶ body ─▶ <body sid rid …> ─▶ create or exchange ─▶ transport.Session
 //	                                                                       │ Response
@@ -9,7 +9,7 @@
 // what is in the session: the rid is transport.Request.Seq, the window is
 // transport.Params.Requests, and the rest of the negotiation is in
 // transport.Params.Attrs; what keys and polls are judged by hangs on
-// transport.Params.Admit. So every answer can be made again, byte for byte,
+// transport.Params.Gate. So every answer can be made again, byte for byte,
 // from the session alone.
 //
 // # Payloads
@@ -28,6 +28,22 @@
 // there, as the client wrote them. Nothing was checked: from is a claim, and to
 // connect to any route is to let clients connect through the server to whatever
 // it can reach. The handler itself makes no use of them.
+//
+// # XMPP
+//
+// Options.XMPP says which targets are XMPP domains. To a backend, a stream to
+// one of them is the same as over a WebSocket (RFC 7395): it begins with an
+// <open/>, a restart is another one, and the server's own begins with one too.
+// What that says goes into attributes of <body/> (XEP-0206 §4). Payloads of
+// clients that leave the namespace out are in jabber:client (§2).
+//
+// # Several streams
+//
+// A session may have streams to several backends (XEP-0124 §16), XMPP domains
+// or not; they share the window, and each has its own name, restarts and end. A
+// request without a name speaks to all of them; a restart without one is
+// refused while there are several. Clients that know nothing of this do not
+// notice it.
 //
 // # Errors
 //

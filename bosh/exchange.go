@@ -1,10 +1,14 @@
 package bosh
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/pipelined"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -17,10 +21,10 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		return
 	}
 	p := s.Params()
-	if p.Attrs[attrTLS] != "" && r.TLS == nil {
+	if !isAsSecure(r, p.Attrs[attrChannel]) {
 		// Ending the session would let anybody end it who has seen the sid
 		// (XEP-0124 §19.1).
-		h.violation(r, "plain request for a session made over TLS")
+		h.violation(r, "request over another channel than its session was made over")
 		abort()
 	}
 	if p.MaxPause > 0 && req.pause() > p.MaxPause {
@@ -28,15 +32,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		return
 	}
 	late := s.Err() != nil
-	resp, err := s.Exchange(r.Context(), transport.Request{
-		Seq:    req.rid.value,
-		AckSeq: req.ackSeq(p),
-		Frames: req.frames,
-		Pause:  min(req.pause(), p.MaxPause), // no pauses: an empty request like another (XEP-0124 §10)
-		End:    req.terminate,
-		Report: h.opts.Report && p.Attrs[attrAck] != "" && req.ack.set,
-		Note:   newNote(req),
-	})
+	resp, err := await(r, s, h.request(r, req, s))
 	var over *transport.Termination
 	switch {
 	case err == nil:
@@ -56,6 +52,66 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		// The client went away, or comes too early by more than we can keep:
 		// to be repeated either way.
 		abort()
+	}
+}
+
+// request says in the core's words what the client wants.
+func (h *Handler) request(r *http.Request, req *request, s *transport.Session) transport.Request {
+	p := s.Params()
+	n := newNote(req)
+	out := transport.Request{
+		Seq:    req.rid.value,
+		AckSeq: req.ackSeq(p),
+		Pause:  min(req.pause(), p.MaxPause), // no pauses: an empty request like another (XEP-0124 §10)
+		End:    req.terminate && req.stream == "",
+		Report: h.opts.Report && p.Attrs[attrAck] != "" && req.ack.set,
+		Note:   n,
+	}
+	switch known := &gateOf(p).streams; {
+	case p.Attrs[attrStream] == "":
+		req.stream, n.stream, out.End = "", "", req.terminate
+	case req.adds(known):
+		req.stream = rand.Text()
+		n.added = &transport.Opening{Context: r.Context(), Name: req.stream, Target: req.to}
+		out.Open, out.Wait = n.added, -1
+		if h.speaksXMPP(req.to) {
+			out.Frames = []transport.Frame{req.open()}
+		}
+		return out
+	}
+	if req.restart && h.opts.XMPP != nil {
+		// What comes with it is for the stream to be (XEP-0206 §5).
+		req.frames = slices.Insert(req.frames, 0, req.open())
+	}
+	out.Frames = req.addressed()
+	return out
+}
+
+func (h *Handler) speaksXMPP(to string) bool { return h.opts.XMPP != nil && h.opts.XMPP(to) }
+
+// await is Session.Exchange for a connection on which more may follow before
+// the answer: it is let go then, for what it keeps from being read may be just
+// what would free it (XEP-0124 §18.1, RFC 9112 §9.3.2).
+func await(r *http.Request, s *transport.Session, req transport.Request) (transport.Response, error) {
+	answered := make(chan transport.Response, 1)
+	pending, err := s.ExchangeFunc(req, func(resp transport.Response) { answered <- resp })
+	if err != nil {
+		return transport.Response{}, err
+	}
+	select {
+	case resp := <-answered:
+		return resp, nil
+	default:
+	}
+	defer pipelined.Watch(r, pending.Hurry)()
+	select {
+	case resp := <-answered:
+		return resp, nil
+	case <-r.Context().Done():
+		if pending.Stop() {
+			return transport.Response{}, context.Cause(r.Context())
+		}
+		return <-answered, nil
 	}
 }
 

@@ -16,26 +16,37 @@ type gate struct {
 	repeats  int
 	keys     chain
 	last     *note
+	streams  streams
 }
+
+// gateOf returns the gate of a session of ours.
+func gateOf(p transport.Params) *gate { return p.Gate.(*gate) }
 
 // A note is what is judged of a request when it is its turn, and of a copy.
 type note struct {
 	key, newKey string
+	stream      string             // that it speaks of
+	added       *transport.Opening // the stream that it adds
+	restart     bool
+	terminate   bool
 	empty       bool      // it asks for an answer, and says nothing
 	arrived     time.Time // before it waited for its turn
 }
 
 func newNote(req *request) *note {
 	return &note{
-		key:     req.key,
-		newKey:  req.newKey,
-		empty:   len(req.frames) == 0 && !req.speaks && !req.terminate && !req.pauseFor.set,
-		arrived: time.Now(),
+		key:       req.key,
+		newKey:    req.newKey,
+		stream:    req.stream,
+		restart:   req.restart,
+		terminate: req.terminate,
+		empty:     len(req.frames) == 0 && req.to == "" && !req.restart && !req.terminate && !req.pauseFor.set,
+		arrived:   time.Now(),
 	}
 }
 
-// admit implements transport.Params.Admit.
-func (g *gate) admit(t transport.Turn) *transport.Termination {
+// Admit implements transport.Gate.
+func (g *gate) Admit(t transport.Turn) *transport.Termination {
 	n := t.Note.(*note)
 	if t.Copies > 0 {
 		return g.admitCopy(n, t)
@@ -55,6 +66,23 @@ func (g *gate) admit(t transport.Turn) *transport.Termination {
 		return culprit(t, transport.OutOfWindow, "wrong key")
 	case g.tooSoon(last, n, t):
 		return culprit(t, transport.Policy, "polled too often")
+	}
+	return g.admitStream(n, t)
+}
+
+// admitStream judges which stream a request speaks of (XEP-0124 §16.4), and
+// which it restarts: to restart all of several would break those that have
+// logged in.
+func (g *gate) admitStream(n *note, t transport.Turn) *transport.Termination {
+	switch {
+	case n.stream != "" && !g.streams.has(n.stream):
+		return culprit(t, transport.OutOfWindow, "no such stream")
+	case n.restart && n.stream == "" && t.Streams > 1:
+		return culprit(t, transport.Policy, "no telling which stream to restart")
+	case n.added != nil:
+		g.streams.add(n.added.Name, n.added.Target)
+	case n.stream != "" && n.terminate:
+		g.streams.close(n.stream)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type Handler struct {
 	manager *transport.Manager
 	opts    Options
 	limits  xmlframe.Limits
+	renames []xmlframe.Rename // of what payloads inherit
 	origins origin.Policy
 }
 
@@ -25,6 +26,9 @@ type Handler struct {
 func NewHandler(m *transport.Manager, opts *Options) *Handler {
 	h := &Handler{manager: m, opts: opts.withDefaults()}
 	h.limits.MaxBytes = h.opts.MaxBody
+	if h.opts.XMPP != nil {
+		h.renames = inherited
+	}
 	h.origins = origin.NewPolicy(h.opts.Origins, append([]string{"Content-Type"}, h.opts.Headers...)...)
 	return h
 }
@@ -62,7 +66,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	var req request
 	data, err := h.read(w, r)
 	if err == nil {
-		req, err = parse(data, &h.limits)
+		req, err = parse(data, &h.limits, h.renames)
 	}
 	var refused *refusal
 	switch {

@@ -63,6 +63,8 @@ type settings struct {
 	wrap    func(http.Handler) http.Handler
 	greet   func(*transport.Stream) error // the backend's Open
 	http2   bool
+	plain   bool // net/http as it is, without Listen
+	streams bool // several to a session
 }
 
 func newWorld(t *testing.T, set settings) *world {
@@ -75,6 +77,7 @@ func newWorld(t *testing.T, set settings) *world {
 	if set.bosh.Polling == 0 {
 		set.bosh.Polling = -1 // else most tests would poll too often
 	}
+	set.bosh.NoStreams = !set.streams
 	logger := slog.New(slog.NewTextHandler(w.logs, nil))
 	set.manager.Logger, set.bosh.Logger = logger, logger
 	w.manager = transport.NewManager(&set.manager)
@@ -88,7 +91,12 @@ func newWorld(t *testing.T, set settings) *world {
 		w.transport.Protocols.SetUnencryptedHTTP2(true)
 		srv.Protocols.SetUnencryptedHTTP2(true)
 	}
-	go srv.Serve(w.net)
+	if set.plain {
+		go srv.Serve(w.net)
+	} else {
+		srv.ConnContext = bosh.ConnContext
+		go srv.Serve(bosh.Listen(w.net))
+	}
 	t.Cleanup(func() {
 		w.manager.Shutdown(context.Background())
 		w.transport.CloseIdleConnections()
@@ -185,6 +193,10 @@ func (w *world) parse(data []byte) (attrs map[string]string, payloads []string) 
 				}
 			case 2:
 				from = at
+				// XEP-0124 §22: an <uri/>, or elements of other namespaces
+				if uri := tok.Name.Local == "uri" && attrs["condition"] == "see-other-uri"; tok.Name.Space == "" || (tok.Name.Space == ns) != uri {
+					w.t.Errorf("answer %q: its payload is of the wrapper's namespace, or of none", data)
+				}
 			}
 		case xml.EndElement:
 			if depth--; depth == 1 {
@@ -252,7 +264,10 @@ func (w *world) create(attrs string) *client {
 	if attrs == "" {
 		attrs = "wait='60' hold='1'"
 	}
-	a := w.post(body(fmt.Sprintf("rid='%d' to='be.test' ver='1.6' %s", first, attrs), ""))
+	if !strings.Contains(attrs, "to='") {
+		attrs = "to='be.test' " + attrs
+	}
+	a := w.post(body(fmt.Sprintf("rid='%d' ver='1.6' %s", first, attrs), ""))
 	if a.err != nil || a.attrs["sid"] == "" {
 		w.t.Fatalf("no session: %+v", a)
 	}

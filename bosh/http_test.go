@@ -42,7 +42,7 @@ func (w *world) raw(c net.Conn, in *bufio.Reader, text string) *answer {
 }
 
 func TestHTTP(t *testing.T) {
-	t.Run("B-05.6 T-33 B-07.17 H-15 every answer has its length, type, and is not stored", bubble(func(t *testing.T) {
+	t.Run("B-05.6 B-06.13 B-07.17 H-15 T-15 T-33 every answer has its length, type, and is not stored", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		w.backend.stream().send("<big xmlns='urn:test'>" + strings.Repeat("é", 5000) + "</big>")
@@ -51,7 +51,7 @@ func TestHTTP(t *testing.T) {
 		} {
 			h := a.header
 			if a.chunked || a.length != int64(len(a.xml)) || len(h["Content-Length"]) != 1 {
-				t.Errorf("B-06.13 %s: length %d of %d, chunked %v", name, a.length, len(a.xml), a.chunked)
+				t.Errorf("%s: length %d of %d, chunked %v", name, a.length, len(a.xml), a.chunked)
 			}
 			if got := h["Content-Type"]; len(got) != 1 || got[0] != "text/xml; charset=utf-8" {
 				t.Errorf("%s: type %q", name, got)
@@ -107,6 +107,35 @@ func TestHTTP(t *testing.T) {
 		w.wantReceived("chunked", payload(1))
 	}))
 
+	t.Run("H-03 H-05 what net/http refuses before any handler", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{})
+		long := "X-Long: " + strings.Repeat("x", 1<<21) + "\r\n"
+		for _, test := range []struct {
+			name, head string
+			status     int
+		}{
+			{"no Host", "HTTP/1.1\r\nContent-Length: 5\r\n", 400},
+			{"two Hosts", "HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 5\r\n", 400},
+			{"two lengths", "HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n", 400},
+			{"a length that is none", "HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n", 400},
+			{"a coding besides chunked", "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n", 501},
+			{"too much header", "HTTP/1.1\r\nHost: a\r\n" + long, 431},
+		} {
+			conn := w.dial()
+			in := bufio.NewReader(conn)
+			a := w.raw(conn, in, "POST / "+test.head+"\r\nhello"+rawPost(body("rid='5' to='be.test'", "")))
+			if a.err != nil || a.status != test.status {
+				t.Errorf("%s: got %d %v, want %d", test.name, a.status, a.err, test.status)
+			}
+			if _, err := in.ReadByte(); err == nil {
+				t.Errorf("%s: what follows is answered, too", test.name)
+			}
+		}
+		if w.backend.opened() != 0 {
+			t.Error("a session was made")
+		}
+	}))
+
 	t.Run("H-08 a client that waits for 100 Continue", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='0'")
@@ -118,7 +147,7 @@ func TestHTTP(t *testing.T) {
 		w.wantAfter("request", a, 0)
 	}))
 
-	t.Run("B-05.4 H-01 H-02 only a POST touches sessions", bubble(func(t *testing.T) {
+	t.Run("B-05.4 H-01 H-02 T-34 only a POST touches sessions", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
 			r := w.request(t.Context(), body("rid='5' to='be.test'", ""))
@@ -140,7 +169,7 @@ func TestHTTP(t *testing.T) {
 		}
 	}))
 
-	t.Run("H-14 any path and query, never a redirect", bubble(func(t *testing.T) {
+	t.Run("H-14 T-34 any path and query, never a redirect", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		for _, path := range []string{"/http-bind/", "//http-bind", "/?room=x"} {
 			r := w.request(t.Context(), body("rid='5' to='be.test'", ""))
@@ -267,14 +296,14 @@ func TestCORS(t *testing.T) {
 	}{
 		{"no page", nil, "", ""},
 		{"the same host", nil, "https://bosh.test", "https://bosh.test"},
-		{"C-12 another host", nil, "https://evil.test", "-"},
+		{"C-12 T-25 another host", nil, "https://evil.test", "-"},
 		{"C-11 a page from nowhere", nil, "null", "-"},
-		{"C-03 one of the list", []string{"https://a.test", "https://b.test"}, "https://b.test", "https://b.test"},
+		{"C-01 C-02 C-03 C-04 C-05 C-06 C-07 C-08 C-09 T-25 one of the list", []string{"https://a.test", "https://b.test"}, "https://b.test", "https://b.test"},
 		{"C-03 another port", []string{"https://a.test"}, "https://a.test:8443", "-"},
 		{"the same host, not in the list", []string{"https://a.test"}, "https://bosh.test", "https://bosh.test"},
 		{"no page, with a list", []string{"https://a.test"}, "", ""},
 		{"C-11 nowhere, if listed", []string{"null"}, "null", "null"},
-		{"anybody", []string{"*"}, "https://evil.test", "*"},
+		{"C-10 anybody", []string{"*"}, "https://evil.test", "*"},
 		{"C-10 anybody, no page", []string{"*"}, "", "*"},
 	}
 	for _, test := range tests {
@@ -282,11 +311,11 @@ func TestCORS(t *testing.T) {
 			w := newWorld(t, settings{bosh: bosh.Options{Origins: test.origins, Headers: []string{"X-Custom"}}})
 			refused := test.allowed == "-"
 			answers := map[string]*answer{
-				"C-02 preflight": with(w, "OPTIONS", test.origin, ""),
-				"creation":       with(w, "POST", test.origin, creation),
-				"C-07 error":     with(w, "POST", test.origin, "<x"),
-				"page":           with(w, "GET", test.origin, ""),
-				"C-07 method":    with(w, "PUT", test.origin, ""),
+				"preflight": with(w, "OPTIONS", test.origin, ""),
+				"creation":  with(w, "POST", test.origin, creation),
+				"error":     with(w, "POST", test.origin, "<x"),
+				"page":      with(w, "GET", test.origin, ""),
+				"method":    with(w, "PUT", test.origin, ""),
 			}
 			for name, a := range answers {
 				got, vary := a.header.Get("Access-Control-Allow-Origin"), a.header.Get("Vary")
@@ -300,14 +329,14 @@ func TestCORS(t *testing.T) {
 				}
 				credentials := a.header.Get("Access-Control-Allow-Credentials")
 				if want := slices.Contains(test.origins, test.origin); (credentials == "true") != want {
-					t.Errorf("C-08 %s: credentials %q", name, credentials)
+					t.Errorf("%s: credentials %q", name, credentials)
 				}
 			}
 			if !refused {
-				h := answers["C-02 preflight"].header
+				h := answers["preflight"].header
 				if h.Get("Access-Control-Max-Age") != "7200" || h.Get("Access-Control-Allow-Headers") != "Content-Type, X-Custom" ||
 					!strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") {
-					t.Errorf("C-04 C-05 C-06 preflight: %v", h)
+					t.Errorf("preflight: %v", h)
 				}
 			}
 			if opened := w.backend.opened(); opened != map[bool]int{true: 0, false: 1}[refused] {
@@ -315,4 +344,56 @@ func TestCORS(t *testing.T) {
 			}
 		}))
 	}
+}
+
+// What browsers send, as they send it.
+func TestBrowsers(t *testing.T) {
+	const page = "https://chat.test"
+	t.Run("C-01 C-09 a preflight touches no session, and needs no cookie", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Origins: []string{page}}})
+		c := w.create("")
+		held := c.begin(c.at(1, "", ""))
+		r := w.request(t.Context(), "")
+		r.Method = "OPTIONS"
+		r.Header.Set("Origin", page)
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		r.Header.Set("Access-Control-Request-Headers", "content-type")
+		if a := w.do(r); a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != page || a.header.Get("Set-Cookie") != "" {
+			t.Errorf("got %d %v", a.status, a.header)
+		}
+		w.wantHeld("the request of the session", held)
+	}))
+
+	t.Run("C-07 every end and error can be read by the page", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Origins: []string{page}, MaxBody: 1000}})
+		c := w.create("wait='0'")
+		for name, xml := range map[string]string{
+			"unknown sid": body("sid='x' rid='5'", ""), "unknown host": body("rid='5' to='nowhere.test'", ""), "no target": body("rid='5'", ""),
+			"too big": c.at(1, "", strings.Repeat("x", 2000)), "an answer": c.at(1, "", ""), "no XML": "x",
+		} {
+			r := w.request(t.Context(), xml)
+			r.Header.Set("Origin", page)
+			a := w.do(r)
+			if a.status != 200 || a.header.Get("Access-Control-Allow-Origin") != page || a.header.Get("Access-Control-Allow-Credentials") != "true" || !slices.Contains(a.header["Vary"], "Origin") {
+				t.Errorf("C-08 C-10 %s: %d %v", name, a.status, a.header)
+			}
+		}
+	}))
+
+	t.Run("C-12 C-14 sendBeacon of a page that closes ends its session, that of another page does not", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Origins: []string{page}}})
+		c := w.create("")
+		beacon := func(origin string) *answer {
+			r := w.request(t.Context(), c.at(1, "type='terminate'", payload(1)))
+			r.Header.Set("Origin", origin)
+			r.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+			return w.do(r)
+		}
+		if a := beacon("https://evil.test"); a.status != 403 {
+			t.Errorf("another page: %d", a.status)
+		}
+		w.wantReceived("before", "")
+		w.wantEnd("the page", beacon(page), "end")
+		w.wantReceived("after", payload(1)+" closed")
+	}))
 }

@@ -20,6 +20,8 @@ const (
 
 	DefaultCompressFrom = 1 << 10
 
+	DefaultOpeningWait = 2 * time.Second
+
 	DefaultPolling = 5 * time.Second
 	DefaultRepeats = 100
 )
@@ -31,12 +33,24 @@ var DefaultContentTypes = []string{"text/xml", "application/xml", "text/plain", 
 // Options configure a [Handler]. The limits of the transport.Manager hold as
 // well. Durations on the wire are whole seconds: fractions are cut off.
 type Options struct {
+	// XMPP reports whether a target is an XMPP domain: streams to it begin with
+	// an <open/> of RFC 7395, restarts are such another one, and what the
+	// server says in its own becomes attributes of <body/>, as XEP-0206 has it.
+	// Nil: none is, and payloads keep the namespace that they inherit.
+	XMPP func(to string) bool
+	// NoStreams leaves out that one session has several streams (XEP-0124 §16).
+	// How many it may have is a limit of the transport.Manager.
+	NoStreams bool
 	// DefaultTo is the target of a client that asks for none. Empty: such a
 	// client is refused.
 	DefaultTo string
 	// Wait bounds how long a request is held. Zero: DefaultWait. Negative:
 	// requests are answered at once.
 	Wait time.Duration
+	// OpeningWait bounds how long the creation of a session with an XMPP server
+	// is held until the server shows its features. Zero: DefaultOpeningWait.
+	// Negative: it is answered at once.
+	OpeningWait time.Duration
 	// Hold bounds how many requests are held at once. Zero: DefaultHold.
 	// Negative: none. More than 1 stalls clients that have two connections
 	// and ask for both to be held.
@@ -104,6 +118,7 @@ func (o *Options) withDefaults() Options {
 		opts = *o
 	}
 	opts.Wait = wholeSeconds(setting(opts.Wait, DefaultWait))
+	opts.OpeningWait = setting(opts.OpeningWait, DefaultOpeningWait)
 	opts.Hold = setting(opts.Hold, DefaultHold)
 	opts.Requests = min(max(1, setting(opts.Requests, DefaultRequests)), 255) // an unsignedByte
 	opts.Inactivity = wholeSeconds(setting(opts.Inactivity, DefaultInactivity))

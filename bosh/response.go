@@ -40,8 +40,10 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, cont
 // A wrapper is a <body/> in the making. Its attributes come before its
 // payloads.
 type wrapper struct {
-	xml  []byte
-	open bool // the start tag is not finished
+	xml            []byte
+	open           bool // the start tag is not finished
+	xbosh          bool // the prefix xmpp is declared
+	streamDeclared bool // the prefix stream is declared
 }
 
 func newWrapper(size int) *wrapper {
@@ -79,7 +81,7 @@ func (b *wrapper) startContent() {
 func (b *wrapper) payloads(frames []transport.Frame) {
 	for _, f := range frames {
 		if f.End != nil {
-			continue // the only stream ends with its session
+			continue // it is in the attributes
 		}
 		b.startContent()
 		b.xml = appendPayload(b.xml, f.Data)
@@ -114,6 +116,7 @@ func terminal(c condition) []byte {
 func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport.Session, r transport.Response, late bool) {
 	p := s.Params()
 	b := newWrapper(payloadSize(r.Frames))
+	frames, o := openedIn(r.Frames)
 	status := http.StatusOK
 	switch {
 	case r.Replaced:
@@ -129,13 +132,16 @@ func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport
 			b.uri(r.End.URI) // in the schema it stands alone
 			break
 		}
-		b.payloads(r.Frames)
+		b.declareStream(frames)
+		b.declareStream(r.End.Payload)
+		b.payloads(frames)
 		b.payloads(r.End.Payload)
 	default:
 		creation := r.Seq == p.FirstSeq
 		if creation {
-			b.created(s, p)
+			h.created(b, s, o)
 		}
+		end := h.ofStream(b, p, &r, o)
 		// Its absence says: all up to this request, and none above it.
 		if p.Attrs[attrAck] != "" && (creation || r.Ack != r.Seq) {
 			b.number("ack", r.Ack)
@@ -144,7 +150,45 @@ func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport
 			b.number("report", r.Report)
 			b.number("time", uint64(min(r.Reported.Milliseconds(), 65535))) // an unsignedShort
 		}
-		b.payloads(r.Frames)
+		b.declareStream(frames)
+		b.payloads(frames)
+		if end != nil {
+			b.payloads(end.Payload)
+		}
 	}
 	h.write(w, req, status, p.Attrs[attrContent], b.bytes())
+}
+
+// ofStream writes what an answer says of the stream that its payloads belong
+// to: its name, where there are several (XEP-0124 §16.4), what its server said
+// when it opened, and its end.
+func (h *Handler) ofStream(b *wrapper, p transport.Params, r *transport.Response, o *opened) (end *transport.Termination) {
+	g := gateOf(p)
+	named := p.Attrs[attrStream] != "" && g.streams.areSeveral()
+	n, _ := r.Note.(*note)
+	switch {
+	case n != nil && n.added != nil:
+		b.attr("stream", n.added.Name)
+		if o == nil && h.speaksXMPP(n.added.Target) {
+			b.xmppAttr("version", xmppVersion) // XEP-0206 §4
+		}
+	case len(r.Frames) == 0:
+		return nil
+	case named:
+		b.attr("stream", r.Frames[0].Stream)
+	}
+	if o != nil {
+		b.opened(o)
+		if named && o.from != "" {
+			b.attr("from", o.from) // XEP-0124 §16.3
+		}
+	}
+	if last := len(r.Frames) - 1; last >= 0 {
+		end = r.Frames[last].End
+	}
+	if end != nil {
+		g.streams.close(r.Frames[0].Stream)
+		b.terminate(conditionOf(end))
+	}
+	return end
 }

@@ -25,6 +25,15 @@ type Receiver interface {
 	Close(err error)
 }
 
+// A Bouncer is a Receiver that takes back what its client did not get.
+type Bouncer interface {
+	// Bounce is called before Close when the session is over, with the frames,
+	// in order, that no connection of the client ever took. Of frames that were
+	// sent and not acknowledged nobody knows whether the client has them; they
+	// are not among these.
+	Bounce(frames [][]byte)
+}
+
 // A BackendFunc is a Backend made of its Open function.
 type BackendFunc func(ctx context.Context, st *Stream) (Receiver, error)
 

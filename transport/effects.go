@@ -7,10 +7,18 @@ import "slices"
 // publish a frame allocates nothing.
 type effects struct {
 	accepted []Frame // for the backends
+	repeated bool    // the request is a copy
 	owned    bool    // accepted is ours to append to
+	openings []opening
 	few      [2]reply
 	n        int     // how many of few there are
 	many     []reply // all, if they are more
+}
+
+// opening is a stream to be opened before the accepted frame of this index.
+type opening struct {
+	before int
+	*Opening
 }
 
 type reply struct {
@@ -50,5 +58,11 @@ func (fx *effects) accept(frames []Frame) {
 	default:
 		fx.accepted = slices.Concat(fx.accepted, frames)
 		fx.owned = true
+	}
+}
+
+func (fx *effects) open(o *Opening) {
+	if o != nil {
+		fx.openings = append(fx.openings, opening{len(fx.accepted), o})
 	}
 }

@@ -1,6 +1,9 @@
 package transport
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // A Frame is one message of a stream: one JSON value for a push.v1 client,
 // one XML element for an XMPP client. The core never looks inside.
@@ -40,17 +43,37 @@ type Request struct {
 	Pause time.Duration
 	// End ends the session after the request's frames were delivered.
 	End bool
+	// Open, if set, opens a stream before the request's frames are delivered.
+	// The request is answered without frames. If the backend refuses, the
+	// client gets that as the end of the stream.
+	Open *Opening
 	// Report, with AckSeq, answers the request at once if the answer after
 	// AckSeq was given already, and names that in the response: it may be lost
 	// (XEP-0124 §9.2).
 	Report bool
-	// Note is the adapter's own, for Params.Admit. It is kept as long as the
-	// answer.
+	// Note is the adapter's own, for Params.Gate and Response.Note. It is kept
+	// as long as the answer.
 	Note any
 }
 
+// An Opening is a stream that a request opens, as [Session.Open] does. The
+// context gives its values to the backend. A name that is taken is a stream
+// too many.
+type Opening struct {
+	Context      context.Context
+	Name, Target string
+}
+
+// A Gate judges the numbered requests of a session, each in its turn. What
+// Admit returns ends the session, and the request has no effect. It is called
+// under the session's lock, so that what it remembers from one request to the
+// next needs no other; it must not block, nor call the session.
+type Gate interface {
+	Admit(Turn) *Termination
+}
+
 // A Turn is a numbered request that takes its turn, after all before it, or a
-// copy of one that came before, as Params.Admit judges it.
+// copy of one that came before, as a [Gate] judges it.
 type Turn struct {
 	// Seq and Note are those of the request.
 	Seq  uint64
@@ -65,8 +88,10 @@ type Turn struct {
 	Waiting int
 	// Idle says that the request before this one was answered without frames.
 	Idle bool
+	// Streams is how many streams are open.
+	Streams int
 	// Over says that the session has ended: the request is only to fetch what
-	// is left. What Admit returns refuses it that.
+	// is left. What the gate returns refuses it that.
 	Over bool
 }
 
@@ -100,6 +125,8 @@ type Response struct {
 	Frames []Frame
 	// Ack is the highest request accepted without a gap.
 	Ack uint64
+	// Note is that of the first copy of the request.
+	Note any
 	// Report is the number of an answer that the client seems to miss, given
 	// this long before its request: see Request.Report. Zero: none.
 	Report   uint64

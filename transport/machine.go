@@ -1,6 +1,9 @@
 package transport
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // machine is a session without its clock, its lock and its timer: two windows
 // (inbox and outbox), the requests not answered yet, and the deadlines. Every
@@ -16,7 +19,10 @@ type machine struct {
 	answers []answer // the last answers to numbered requests, ascending
 	sent    uint64   // last frame that an answer to a numbered request carried
 
-	cursor slot   // the one open pull
+	given  uint64  // last frame that the response to a pull carried
+	unsent []Frame // what no connection took when the session ended for good
+
+	cursor held   // the one open pull
 	attach uint64 // highest attach number seen
 
 	lastSlot uint64        // gives slots their ids
@@ -26,18 +32,24 @@ type machine struct {
 	told     bool          // the client was told of the end
 	pulled   bool          // a connection pulled under the highest attach number
 	shared   bool          // several did; none of them can speak for the others
+	streams  int           // how many are open, for Turn
 }
 
-// slot is one connection that waits for its response.
-type slot struct {
-	id       uint64 // zero: empty
+// held is one connection that waits for its response.
+type held struct {
+	id       uint64 // zero: none
 	seq      uint64 // number of the request; of a pull: its cursor
 	deadline time.Time
-	paused   bool           // answer at once, without frames
 	reply    func(Response) // nil: the connection went away, its number still counts
-	note     any            // of the first copy
-	copies   int            // seen after the first
-	report   report         // set: answer at once, and say so
+}
+
+// slot is a numbered request that is not answered yet.
+type slot struct {
+	held
+	bare   bool   // answer at once, without frames
+	note   any    // of the first copy
+	copies int    // seen after the first
+	report report // set: answer at once, and say so
 }
 
 // answer is what is kept of an answer to a numbered request, to give it
@@ -83,6 +95,45 @@ func (m *machine) send(now time.Time, f Frame, fx *effects) error {
 	return nil
 }
 
+// sendSome queues frames of a stream, as many as there is room for, and only
+// then settles, so that one answer carries them all. It returns how many; with
+// ErrFull, there is no room for the next.
+func (m *machine) sendSome(now time.Time, stream string, data [][]byte, fx *effects) (n int, err error) {
+	if m.end != nil {
+		return 0, m.end
+	}
+	for n < len(data) && m.out.add(Frame{Stream: stream, Data: data[n]}) {
+		n++
+	}
+	if n > 0 {
+		m.settle(now, fx)
+	}
+	if n < len(data) {
+		err = ErrFull
+	}
+	return n, err
+}
+
+// sendAll is sendSome that takes all frames or, with ErrFull, none: together
+// they have to fit as one frame of their size would.
+func (m *machine) sendAll(now time.Time, stream string, data [][]byte, fx *effects) error {
+	size := 0
+	for _, p := range data {
+		size += len(p) + frameOverhead
+	}
+	switch {
+	case m.end != nil:
+		return m.end
+	case !m.out.fits(size):
+		return ErrFull
+	}
+	for _, p := range data {
+		m.out.push(Frame{Stream: stream, Data: p})
+	}
+	m.settle(now, fx)
+	return nil
+}
+
 // terminate ends the session. Only the first call counts.
 func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 	if m.end != nil {
@@ -90,8 +141,11 @@ func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 	}
 	m.end = t
 	m.in.drop()
-	if t.Condition == Inactive || t.Condition == Overflow {
+	switch {
+	case t.Condition == Inactive, t.Condition == Overflow:
 		m.drop() // nobody fetches them, or they are too many to keep
+	case t.ByClient:
+		m.leave()
 	}
 	m.settle(now, fx)
 	return true
@@ -99,8 +153,15 @@ func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 
 // drop releases all that was sent or is to be, and the answers with it.
 func (m *machine) drop() {
+	m.leave()
 	m.out.drop()
 	m.answers, m.sent = nil, m.out.base
+}
+
+// leave notes what the client will not get: who sent it may want to know.
+func (m *machine) leave() {
+	first := max(m.sent, m.given, m.out.base) + 1
+	m.unsent = slices.Clone(m.out.from(first, m.out.last()))
 }
 
 // cancel takes a slot's connection away: it is gone or no longer wants its
@@ -108,7 +169,7 @@ func (m *machine) drop() {
 // request keeps its place: a copy of the request may claim it.
 func (m *machine) cancel(now time.Time, id uint64, fx *effects) bool {
 	if m.cursor.id == id {
-		m.cursor = slot{}
+		m.cursor = held{}
 		m.settle(now, fx)
 		return true
 	}
@@ -120,6 +181,20 @@ func (m *machine) cancel(now time.Time, id uint64, fx *effects) bool {
 		}
 	}
 	return false
+}
+
+// hurry ends the wait of a slot: it and those before it are answered in their
+// turn, with what there is.
+func (m *machine) hurry(now time.Time, id uint64, fx *effects) {
+	if m.cursor.id == id {
+		m.cursor.deadline = now
+	}
+	for i := range m.slots {
+		if m.slots[i].id == id {
+			m.slots[i].deadline = now
+		}
+	}
+	m.settle(now, fx)
 }
 
 // advance does what the time has made due.

@@ -39,7 +39,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, ErrFull
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
-	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to, note: r.Note})
+	id = m.open(slot{held: held{seq: r.Seq, deadline: now.Add(wait), reply: to}, note: r.Note})
 	m.quiet = time.Time{} // settle starts it anew, also if it answers at once
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
@@ -73,6 +73,7 @@ func (m *machine) maxOpen(r Request) int {
 // (XEP-0124 §14.3).
 func (m *machine) newerCopy(i int, to func(Response), fx *effects) (id uint64) {
 	s := &m.slots[i]
+	fx.repeated = true
 	fx.reply(s.reply, Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Replaced: true})
 	m.lastSlot++
 	s.id, s.reply = m.lastSlot, to
@@ -90,7 +91,7 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if a.frames > 0 && a.first <= m.out.base {
 			break
 		}
-		r := Response{Seq: seq, First: a.first, Ack: a.ack, Report: a.report.seq, Reported: a.report.ago}
+		r := Response{Seq: seq, First: a.first, Ack: a.ack, Note: a.note, Report: a.report.seq, Reported: a.report.ago}
 		r.Frames = m.out.from(a.first, a.first+uint64(a.frames)-1)
 		if a.end {
 			r.End = m.end
@@ -98,6 +99,7 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if !m.quiet.IsZero() {
 			m.quiet = now
 		}
+		fx.repeated = true
 		fx.reply(to, r)
 		return nil
 	}
@@ -121,12 +123,17 @@ func (m *machine) passed(seq uint64) bool {
 // apply lets a request that is in order take effect.
 func (m *machine) apply(now time.Time, r Request, fx *effects) {
 	m.in.take(r.Frames)
+	fx.open(r.Open)
 	fx.accept(r.Frames)
 	m.release(r.AckSeq)
 	if r.Report && r.AckSeq > 0 {
 		m.report(now, r.Seq, r.AckSeq+1)
 	}
 	m.grace = m.params.Inactivity // a pause holds for one silence only
+	if i := m.slot(r.Seq); i >= 0 && r.Open != nil {
+		// Only its number ties the answer to the new stream (XEP-0124 §16.3).
+		m.slots[i].bare = true
+	}
 	if r.Pause > 0 && m.params.MaxPause > 0 {
 		m.pause(r.Pause)
 	}
@@ -164,7 +171,7 @@ func (m *machine) pause(d time.Duration) {
 	m.grace = min(d, m.params.MaxPause)
 	for i := range m.slots {
 		if m.arrived(&m.slots[i]) {
-			m.slots[i].paused = true
+			m.slots[i].bare = true
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -38,11 +39,9 @@ type Params struct {
 	// client and not yet taken by backends, and what was sent and not yet
 	// acknowledged. Zero: the upper bounds of Options.Limits.
 	MaxInbox, MaxOutbox int
-	// Admit, if set, judges numbered requests: see [Turn]. What it returns ends
-	// the session, and the request has no effect. It is called under the
-	// session's lock, so what it remembers from one to the next needs no other;
-	// it must not block, nor call the session.
-	Admit func(Turn) *Termination
+	// Gate, if set, judges numbered requests, and may remember more of the
+	// session than Attrs can.
+	Gate Gate
 	// Attrs are the adapter's own negotiated values, kept with the session.
 	Attrs map[string]string
 }
@@ -69,6 +68,11 @@ type Options struct {
 	// Limits are upper bounds of what sessions may agree on. Zero fields
 	// stand for the Default constants.
 	Limits Params
+	// Admit, if set, is asked before a session is made, with the context of the
+	// request for it. An error refuses: Create returns it, and carriers tell
+	// [ErrClientLimit] from others. Release, if not nil, is called once, when
+	// the session is over or did not come about. Neither may block.
+	Admit func(ctx context.Context) (release func(), err error)
 	// MaxSessions bounds the live sessions. Zero: DefaultMaxSessions.
 	MaxSessions int
 	// MaxStreams bounds the open streams of one session. Zero:
@@ -97,6 +101,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if opts.NewID == nil {
 		opts.NewID = uuid.NewString
+	}
+	if opts.Admit == nil {
+		opts.Admit = func(context.Context) (func(), error) { return nil, nil }
 	}
 	if opts.Trace == nil {
 		opts.Trace = &Trace{}

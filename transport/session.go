@@ -18,6 +18,7 @@ import (
 type Session struct {
 	id      string
 	manager *Manager
+	release func() // of Options.Admit; may be nil
 
 	mu      sync.Mutex
 	machine machine
@@ -46,10 +47,8 @@ func (s *Session) lock() (now time.Time) {
 // unlock carries out the effects: frames to the streams' queues and the timer
 // under the lock, then replies and news without it.
 func (s *Session) unlock(now time.Time, fx *effects) {
-	for i := range fx.accepted {
-		s.deliver(now, fx.accepted[i], fx)
-	}
-	if len(fx.accepted) > 0 {
+	added := s.accept(now, fx)
+	if len(fx.accepted)+len(fx.openings) > 0 {
 		s.machine.settle(now, fx) // what no stream wanted made room
 	}
 	ended := s.machine.end != nil && !s.over
@@ -61,6 +60,9 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	s.mu.Unlock()
 
 	trace := s.manager.opts.Trace
+	if fx.repeated {
+		trace.repeated(s)
+	}
 	trace.accepted(s, fx.accepted)
 	for _, r := range fx.replies() {
 		frames, bytes := trace.measure(r.response) // before the carrier gives the frames back
@@ -70,6 +72,26 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	if ended {
 		s.manager.ended(s)
 	}
+	for _, a := range added {
+		go s.openAdded(a)
+	}
+}
+
+// accept gives the frames to the streams, and adds the streams that begin with
+// them.
+func (s *Session) accept(now time.Time, fx *effects) (added []addition) {
+	openings := fx.openings
+	for i := 0; i <= len(fx.accepted); i++ {
+		for ; len(openings) > 0 && openings[0].before == i; openings = openings[1:] {
+			if st := s.add(now, openings[0].Opening, fx); st != nil {
+				added = append(added, addition{openings[0].Context, st})
+			}
+		}
+		if i < len(fx.accepted) {
+			s.deliver(now, fx.accepted[i], fx)
+		}
+	}
+	return added
 }
 
 // finish starts what follows the end, under the lock.
@@ -182,6 +204,19 @@ func (p Pending) Stop() bool {
 	return open
 }
 
+// Hurry ends the wait of the request or pull, since its connection is needed
+// for something else: it is answered as soon as its turn comes, with what there
+// is then, and so are the requests before it. Afterwards it has no effect.
+func (p Pending) Hurry() {
+	if p.id == 0 {
+		return
+	}
+	var fx effects
+	now := p.session.lock()
+	p.session.machine.hurry(now, p.id, &fx)
+	p.session.unlock(now, &fx)
+}
+
 // ExchangeFunc takes a numbered request; f is called once with its response,
 // unless the connection is taken off it first, and then a copy of the request
 // may claim its place. f may be called before ExchangeFunc returns, must not
@@ -193,7 +228,7 @@ func (p Pending) Stop() bool {
 // Errors: ErrWindow, ErrTooManyRequests, ErrGone, and ErrFull for an early request for which there
 // is no room until the gap is filled, all of which leave the session as it
 // was; the *Termination of a session that is over and whose client was told, or
-// of a request that Params.Admit refused, which ends the session.
+// of a request that Params.Gate refused, which ends the session.
 func (s *Session) ExchangeFunc(r Request, f func(Response)) (Pending, error) {
 	var fx effects
 	now := s.lock()

@@ -42,8 +42,9 @@ func (m *machine) settlePull(now time.Time, fx *effects) {
 		r.End = nil // frames of another stream come first
 	}
 	m.told = m.told || r.End != nil
+	m.given = max(m.given, last)
 	to := s.reply
-	m.cursor = slot{}
+	m.cursor = held{}
 	fx.reply(to, r)
 }
 
@@ -58,7 +59,7 @@ func (m *machine) due(now time.Time) bool {
 	case m.in.full():
 		// Backends are behind. An answer would let the client send more, so it
 		// gets none but what is owed to it; its window closes by itself.
-	case s.paused, s.report.seq != 0, m.waitOver(now), m.arrivedSlots() > m.params.Hold:
+	case s.bare, s.report.seq != 0, m.waitOver(now), m.arrivedSlots() > m.params.Hold:
 		return true
 	}
 	return m.out.last() > m.sent && m.liveSlots() > 0
@@ -78,9 +79,9 @@ func (m *machine) waitOver(now time.Time) bool {
 // answerOldest answers the oldest numbered request and keeps the answer.
 func (m *machine) answerOldest(now time.Time, fx *effects) {
 	s := m.slots[0]
-	r := Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Report: s.report.seq, Reported: s.report.ago}
+	r := Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Note: s.note, Report: s.report.seq, Reported: s.report.ago}
 	byClient := m.end != nil && m.end.ByClient
-	if s.reply != nil && !byClient && (!s.paused || m.end != nil) {
+	if s.reply != nil && !byClient && (!s.bare || m.end != nil) {
 		r.Frames = m.out.from(r.First, m.upTo(r.First))
 		m.sent = r.Last()
 	}

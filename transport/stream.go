@@ -29,29 +29,76 @@ type Stream struct {
 // ends the session.
 func (s *Session) Open(ctx context.Context, name, target string) (*Stream, error) {
 	st := &Stream{session: s, name: name, target: target, draining: true}
-	if err := s.addStream(st); err != nil {
+	s.mu.Lock()
+	err := s.addStream(st)
+	s.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	r, err := s.openBackend(ctx, st)
-	var fx effects
-	now := s.lock()
 	if err != nil {
 		t := terminationOf(err)
-		st.closing(t)
-		s.removeStream(st)
-		s.machine.taken(now, sizeOf(st.queue), &fx)
-		s.unlock(now, &fx)
+		st.refused(t)
 		return nil, t
 	}
-	st.receiver, st.draining = r, false
-	st.drainLater()
-	s.mu.Unlock()
+	st.opened(r)
 	return st, nil
 }
 
+// An addition is a stream that a request added, and the context for its
+// backend.
+type addition struct {
+	ctx    context.Context
+	stream *Stream
+}
+
+// add adds the stream of a request, with the lock held; what is in the way is
+// told to the client as the stream's end.
+func (s *Session) add(now time.Time, o *Opening, fx *effects) *Stream {
+	st := &Stream{session: s, name: o.Name, target: o.Target, draining: true}
+	switch err := s.addStream(st); {
+	case err == nil:
+		return st
+	case s.machine.end == nil:
+		t := &Termination{Condition: Policy, Text: "too many streams", Err: err}
+		s.machine.send(now, Frame{Stream: o.Name, End: t}, fx)
+	}
+	return nil
+}
+
+// openAdded opens the backend of a stream that a request added.
+func (s *Session) openAdded(a addition) {
+	r, err := s.openBackend(a.ctx, a.stream)
+	if err != nil {
+		t := terminationOf(err)
+		a.stream.Close(t)
+		a.stream.refused(t)
+		return
+	}
+	a.stream.opened(r)
+}
+
+// opened begins to deliver to the receiver.
+func (st *Stream) opened(r Receiver) {
+	st.session.mu.Lock()
+	defer st.session.mu.Unlock()
+	st.receiver, st.draining = r, false
+	st.drainLater()
+}
+
+// refused removes a stream that has no receiver.
+func (st *Stream) refused(t *Termination) {
+	s := st.session
+	var fx effects
+	now := s.lock()
+	st.closing(t)
+	s.removeStream(st)
+	s.machine.taken(now, sizeOf(st.queue), &fx)
+	s.unlock(now, &fx)
+}
+
+// addStream registers a stream, with the lock held.
 func (s *Session) addStream(st *Stream) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch {
 	case s.machine.end != nil:
 		return s.machine.end
@@ -62,6 +109,7 @@ func (s *Session) addStream(st *Stream) error {
 	}
 	s.manager.streams.Add(1)
 	s.streams = append(s.streams, st)
+	s.machine.streams++
 	return nil
 }
 
@@ -77,6 +125,9 @@ func (s *Session) openBackend(ctx context.Context, st *Stream) (r Receiver, err 
 
 func (s *Session) removeStream(st *Stream) {
 	s.streams = slices.DeleteFunc(s.streams, func(o *Stream) bool { return o == st })
+	if len(s.streams) == 0 {
+		s.machine.unsent = nil
+	}
 	s.manager.streams.Done()
 }
 
@@ -107,43 +158,60 @@ func (st *Stream) Target() string { return st.target }
 
 // ---- towards the client
 
-// TrySend queues p for the client. It never blocks and makes no copy: p is
-// not to be modified any more. ErrFull: the client is behind by the whole
-// byte budget. ErrStreamClosed, or the *Termination of the session: too late.
-func (st *Stream) TrySend(p []byte) error {
+// TrySend queues frames for the client, all of them or none; one response
+// carries them together, if nothing else limits it. It never blocks and makes
+// no copy: they are not to be modified any more. ErrFull: the client is behind
+// by the byte budget, which counts them as one frame of their size would.
+// ErrStreamClosed, or the *Termination of the session: too late.
+func (st *Stream) TrySend(frames ...[]byte) error {
 	s := st.session
 	var fx effects
 	now := s.lock()
-	err := st.send(now, p, &fx)
+	err := st.over()
+	if err == nil {
+		err = s.machine.sendAll(now, st.name, frames, &fx)
+	}
 	s.unlock(now, &fx)
 	return err
 }
 
-// Send is TrySend that waits for room, until the context is done.
-func (st *Stream) Send(ctx context.Context, p []byte) error {
+// Send is TrySend that takes as many frames as there is room for, waits until
+// there is room for the next, and so on, until the context is done. Frames of
+// others may get in where it waits; with an error, the first frames may have
+// been sent.
+func (st *Stream) Send(ctx context.Context, frames ...[]byte) error {
 	s := st.session
 	for {
 		var fx effects
 		now := s.lock()
-		err := st.send(now, p, &fx)
-		if err != ErrFull {
+		n, err := 0, st.over()
+		if err == nil {
+			n, err = s.machine.sendSome(now, st.name, frames, &fx)
+		}
+		frames = frames[n:]
+		switch {
+		case err != ErrFull:
 			s.unlock(now, &fx)
 			return err
-		}
-		if err := s.await(ctx, true); err != nil {
-			return err
+		case n > 0:
+			s.unlock(now, &fx) // what was taken may have to be answered with
+		default:
+			if err := s.await(ctx, true); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-func (st *Stream) send(now time.Time, p []byte, fx *effects) error {
-	if st.end != nil {
-		if end := st.session.machine.end; end != nil {
-			return end
-		}
-		return ErrStreamClosed
+// over returns why nothing can be sent any more, or nil; with the lock held.
+func (st *Stream) over() error {
+	switch {
+	case st.end == nil:
+		return nil
+	case st.session.machine.end != nil:
+		return st.session.machine.end
 	}
-	return st.session.machine.send(now, Frame{Stream: st.name, Data: p}, fx)
+	return ErrStreamClosed
 }
 
 // Close ends the stream from the backend's side; nil stands for a normal end.
@@ -158,22 +226,13 @@ func (st *Stream) Close(t *Termination) {
 	now := s.lock()
 	switch {
 	case st.end != nil:
-	case s.openStreams() == 1:
+	case s.machine.streams == 1:
 		s.machine.terminate(now, t, &fx)
 	default:
 		s.machine.send(now, Frame{Stream: st.name, End: t}, &fx)
 		st.closing(t)
 	}
 	s.unlock(now, &fx)
-}
-
-func (s *Session) openStreams() (n int) {
-	for _, st := range s.streams {
-		if st.end == nil {
-			n++
-		}
-	}
-	return n
 }
 
 // ---- towards the backend
@@ -193,7 +252,7 @@ func (s *Session) deliver(now time.Time, f Frame, fx *effects) {
 			continue
 		}
 		st.closing(f.End)
-		if s.openStreams() == 0 {
+		if s.machine.streams == 0 {
 			s.machine.terminate(now, f.End, fx)
 		} else {
 			s.machine.send(now, Frame{Stream: st.name, End: f.End}, fx)
@@ -205,6 +264,7 @@ func (s *Session) deliver(now time.Time, f Frame, fx *effects) {
 func (st *Stream) closing(t *Termination) {
 	if st.end == nil {
 		st.end = t
+		st.session.machine.streams--
 		st.session.wakeThose(func(w waiter) bool { return w.outbox }) // Send on this stream is in vain
 		st.drainLater()
 	}
@@ -261,7 +321,24 @@ func (st *Stream) closeReceiver(end *Termination) {
 		s.mu.Unlock()
 	}()
 	defer s.recoverBackend()
+	if b, ok := st.receiver.(Bouncer); ok {
+		if frames := st.unsent(); len(frames) > 0 {
+			b.Bounce(frames)
+		}
+	}
 	st.receiver.Close(end)
+}
+
+// unsent returns what the client will not get of this stream.
+func (st *Stream) unsent() (frames [][]byte) {
+	st.session.mu.Lock()
+	defer st.session.mu.Unlock()
+	for _, f := range st.session.machine.unsent {
+		if f.Stream == st.name && f.End == nil {
+			frames = append(frames, f.Data)
+		}
+	}
+	return frames
 }
 
 // taken gives room for further frames of the client.

@@ -38,7 +38,7 @@ func TestWhereToConnect(t *testing.T) {
 		{"R-03.7: what is configured wins", Route{Addr: "here:1", TLS: DirectTLS}, zone{"xmpp-client": {srv("a.", 1, 1)}}, "here:1 direct"},
 		{"R-03.6: without records, the domain", Route{}, zone{}, "im.example:5222 starttls"},
 		{"without records nor TLS", Route{TLS: NoTLS}, zone{}, "im.example:5222 clear"},
-		{"R-03.2: one kind", Route{}, zone{"xmpp-client": {srv("a.", 5269, 1)}}, "a:5269 starttls"},
+		{"R-03.2, L-03.3: one kind", Route{}, zone{"xmpp-client": {srv("a.", 5269, 1)}}, "a:5269 starttls"},
 		{"L-03.1: two kinds in one list", Route{}, zone{
 			"xmpp-client":  {srv("a.", 1, 1), srv("c.", 3, 3)},
 			"xmpps-client": {srv("b.", 2, 2), srv("d.", 4, 4)},
@@ -87,6 +87,7 @@ func TestWeightsCount(t *testing.T) {
 }
 
 func TestTriedInTurn(t *testing.T) {
+	t.Attr("requirements", "R-03.4 R-03.5")
 	var dialed []string
 	opts := &Options{
 		Routes: map[string]Route{"im.example": {TLS: NoTLS}},
@@ -108,6 +109,7 @@ func TestTriedInTurn(t *testing.T) {
 }
 
 func TestNobodyElseIsConnectedTo(t *testing.T) {
+	t.Attr("requirements", "T-39")
 	m := transport.NewManager(&transport.Options{Backend: NewRelay(noTLS())})
 	defer m.Shutdown(t.Context())
 	s, err := m.Create(t.Context(), transport.Params{})

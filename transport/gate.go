@@ -2,18 +2,18 @@ package transport
 
 import "time"
 
-// This file asks the adapter about numbered requests: Params.Admit.
+// This file asks the adapter about numbered requests: Params.Gate.
 
 // refusedOnArrival asks about a copy of a request, and about a request whose
 // turn it is. One that is early is asked about in its turn; when the session
 // is over, there are no turns any more.
 func (m *machine) refusedOnArrival(r *Request, p place) *Termination {
-	if m.params.Admit == nil {
+	if m.params.Gate == nil {
 		return nil
 	}
 	if original, copies := m.original(r.Seq); copies != nil {
 		*copies++
-		return m.params.Admit(Turn{Seq: r.Seq, Note: r.Note, Copies: *copies, Original: original, Over: m.end != nil})
+		return m.params.Gate.Admit(Turn{Seq: r.Seq, Note: r.Note, Copies: *copies, Original: original, Over: m.end != nil})
 	}
 	if p != inOrder && m.end == nil {
 		return nil
@@ -23,10 +23,10 @@ func (m *machine) refusedOnArrival(r *Request, p place) *Termination {
 
 // refusedInTurn asks about a request when all before it took effect.
 func (m *machine) refusedInTurn(r *Request) *Termination {
-	if m.params.Admit == nil {
+	if m.params.Gate == nil {
 		return nil
 	}
-	t := Turn{Seq: r.Seq, Note: r.Note, Over: m.end != nil, Waiting: m.arrivedSlots() + 1}
+	t := Turn{Seq: r.Seq, Note: r.Note, Streams: m.streams, Over: m.end != nil, Waiting: m.arrivedSlots() + 1}
 	if !m.in.full() {
 		t.Waiting = min(t.Waiting, m.params.Hold)
 	}
@@ -34,7 +34,7 @@ func (m *machine) refusedInTurn(r *Request) *Termination {
 		last := &m.answers[n-1]
 		t.Idle = last.seq+1 == r.Seq && last.frames == 0
 	}
-	return m.params.Admit(t)
+	return m.params.Gate.Admit(t)
 }
 
 // original returns the note of the first copy of a request, and the count of

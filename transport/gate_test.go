@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// admitted is a machine whose Admit writes down what it is asked, and refuses
+// admitted is a machine whose gate writes down what it is asked, and refuses
 // requests with the note "bad".
 type admitted struct {
 	*machine
@@ -16,9 +16,13 @@ type admitted struct {
 	asked []string
 }
 
+type gateFunc func(Turn) *Termination
+
+func (f gateFunc) Admit(t Turn) *Termination { return f(t) }
+
 func newAdmitted() *admitted {
 	a := &admitted{}
-	a.machine, a.now = machineFrom(Params{Hold: 1, Requests: 3, Wait: time.Minute, Inactivity: time.Minute, Admit: func(t Turn) *Termination {
+	a.machine, a.now = machineFrom(Params{Hold: 1, Requests: 3, Wait: time.Minute, Inactivity: time.Minute, Gate: gateFunc(func(t Turn) *Termination {
 		line := fmt.Sprintf("%d %v", t.Seq, t.Note)
 		if t.Copies > 0 {
 			line += fmt.Sprintf(", copy %d of %v", t.Copies, t.Original)
@@ -36,7 +40,7 @@ func newAdmitted() *admitted {
 			return &Termination{Condition: Policy}
 		}
 		return nil
-	}})
+	})})
 	return a
 }
 
