@@ -43,7 +43,7 @@ export function summary(element) {
   const child = element.elements.find((inner) => inner.name !== 'body') ?? element.elements[0];
   if (name === 'message') return [type, peer, clip(element.child('body')?.text ?? child?.name)].filter(Boolean).join(' · ');
   if (name === 'presence') return [type ?? 'available', peer, element.child('status')?.text].filter(Boolean).join(' · ');
-  if (name === 'iq') return [type, child?.name, peer].filter(Boolean).join(' · ');
+  if (name === 'iq') return [type, child?.name === 'query' ? child.ns : child?.name, peer].filter(Boolean).join(' · ');
   if (name === 'json') return clip(element.text);
   if (name === 'auth') return element.attr('mechanism');
   return element.elements.map((inner) => inner.name).slice(0, 6).join(', ');

@@ -1,7 +1,7 @@
 import { say, set, svg } from './dom.mjs';
 
-const LANE = 26;
-const BAR = 18;
+const LANE = 34;
+const BAR = 22;
 /** Pixels of a bar from which its number fits. */
 const ROOM = 44;
 
@@ -60,11 +60,12 @@ export class Timeline {
     const y = lane * LANE + (LANE - BAR) / 2;
     const title = svg('title');
     const body = svg('rect', { y, height: BAR, rx: 5 });
+    const head = svg('rect', { class: 'head', y, height: BAR, width: 6, rx: 3 });
     const cap = svg('rect', { class: 'cap', y, height: BAR, width: 6, rx: 3, visibility: 'hidden' });
     const label = svg('text', { y: y + BAR / 2 + 4, class: 'rid' }, `…${String(request.rid).slice(-3)}`);
-    const group = svg('g', {}, title, body, cap, label);
+    const group = svg('g', {}, title, body, head, cap, label);
     this.#moving.append(group);
-    this.#bars.set(request, { group, title, body, cap, label });
+    this.#bars.set(request, { group, title, body, head, cap, label });
     this.#run();
   }
 
@@ -121,17 +122,18 @@ export class Timeline {
     }
   }
 
-  #draw(request, { group, title, body, cap, label, done }, again = false) {
+  #draw(request, { group, title, body, head, cap, label, done }, again = false) {
     if (!body || (done && !again)) {
       if (!body && again) set(group, { x: this.#x(request.endedAt) - 2 });
       return;
     }
     const from = this.#x(request.firstAt);
     const to = this.#x(request.endedAt ?? this.#now());
-    const width = Math.max(to - from - 2, 5);
+    const width = Math.max(to - from - 2, 12);
     set(group, { class: `bar ${look(request)}` });
     set(body, { x: from.toFixed(1), width: width.toFixed(1) });
-    set(label, { x: (from + 6).toFixed(1), visibility: width > ROOM ? 'visible' : 'hidden' });
+    set(head, { x: from.toFixed(1) });
+    set(label, { x: (from + 11).toFixed(1), visibility: width > ROOM ? 'visible' : 'hidden' });
     if (request.endedAt === undefined) return;
     set(cap, { x: (from + width - 6).toFixed(1), visibility: 'visible' });
     say(title, `rid ${request.rid}: ${story(request)}`);
