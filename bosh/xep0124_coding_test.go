@@ -141,6 +141,9 @@ func TestCodedRequests(t *testing.T) {
 		r := w.request(t.Context(), c.at(1, "", payload(2)))
 		r.Header.Set("Content-Encoding", "identity")
 		w.wantXML("identity", w.do(r), empty)
+		r = w.request(t.Context(), c.at(2, "", ""))
+		r.Header.Set("Content-Encoding", "text/xml; charset=utf-8")
+		w.wantXML("a media type, as libpurple has it", w.do(r), empty)
 		w.wantReceived("nothing else", payload(2))
 	}))
 
