@@ -19,8 +19,8 @@ const BATCH = 32_768;
  * byte, and answers are taken in the order of the requests.
  *
  * `on.request(request)` tells of every new request, whose record goes on changing: rid, body, state ('open',
- * 'waiting' to be repeated, 'answered', 'lost'), sentAt, endedAt, attempts, answer. `on.stanza` tells of what the
- * streams carry, `on.end` of the end.
+ * 'waiting' to be repeated, 'answered', 'lost'), firstAt, endedAt, attempts, answer, and the channels that it was for
+ * (`channel`) and that it was answered with (`from`). `on.stanza` tells of what the streams carry, `on.end` of the end.
  */
 export class BoshSession {
   over = false;
@@ -79,7 +79,7 @@ export class BoshSession {
     if (this.#channels.length === 1) {
       const { wait, hold } = this.#asked;
       const content = 'text/xml; charset=utf-8';
-      this.#request({ ...attributes, content, ver: '1.11', wait, hold, ack: 1 }, [], channel);
+      this.#request({ ...attributes, content, ver: '1.11', wait, hold, ack: 1 }, [], channel, true);
     } else if (this.over) {
       channel.end(new StreamEnd('closed'));
     } else {
@@ -138,7 +138,7 @@ export class BoshSession {
       const [{ channel, attributes = {}, opens }] = batch;
       // XEP-0124 §16.4: once there are several streams, whatever is sent names its own.
       const stream = this.#channels.length > 1 && !opens ? channel.name : undefined;
-      this.#request({ ...attributes, stream }, batch.filter(({ xml }) => xml), opens && channel);
+      this.#request({ ...attributes, stream }, batch.filter(({ xml }) => xml), channel, opens);
     }
     if (this.#closing || this.#resting) return;
     const held = Math.max(this.agreed.hold, 1);
@@ -171,14 +171,14 @@ export class BoshSession {
     return tag('body', all, ...payloads.map(({ xml }) => xml));
   }
 
-  #request(attributes = {}, payloads = [], opens = undefined) {
+  #request(attributes = {}, payloads = [], channel = undefined, opens = false) {
     const rid = this.#rid;
     const body = this.#body(attributes, payloads);
-    const request = { rid, body, payloads: payloads.length, attributes, opens, state: 'open', attempts: 0, repliesWith: [] };
+    const request = { rid, body, payloads: payloads.length, attributes, channel, opens, state: 'open', attempts: 0, repliesWith: [] };
     request.firstAt = this.#env.now();
     this.#open.set(rid, request);
     this.#on.request?.(request);
-    for (const { channel, xml } of payloads) this.#on.stanza?.({ direction: 'out', channel, xml, at: request.firstAt });
+    for (const { xml } of payloads) this.#on.stanza?.({ direction: 'out', channel, xml, at: request.firstAt });
     this.#post(request);
   }
 
@@ -252,7 +252,7 @@ export class BoshSession {
     const { answer, opens } = request;
     const terminate = answer.attr('type') === 'terminate';
     if (!this.#sid && !terminate) this.#created(answer);
-    if (opens) this.#opened(opens, answer);
+    if (opens) this.#opened(request.channel, answer);
     this.acknowledged = Number(answer.attr('ack') ?? request.rid);
     request.repliesWith = answer.elements;
 
@@ -260,6 +260,7 @@ export class BoshSession {
     const name = answer.attr('stream');
     const channel = name === undefined ? this.#channels[0] : this.#names.get(name);
     if (!channel && answer.elements.length) return this.#finish(new StreamEnd('item-not-found', 'a stream that was never opened'));
+    if (answer.elements.length) request.from = channel;
     for (const element of answer.elements) {
       this.#on.stanza?.({ direction: 'in', channel, xml: element.raw, element, at: request.endedAt });
       channel.deliver(element);

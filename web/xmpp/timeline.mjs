@@ -16,14 +16,20 @@ export class Timeline {
   #span;
   #now;
   #epoch;
+  #attributes;
   #bars = new Map();
   #lanes = [];
   #width = 600;
   #running = false;
   #calm = matchMedia('(prefers-reduced-motion: reduce)');
 
-  /** @param {Element} root an empty <svg>, @param {{now: () => number, seconds?: number}} options */
-  constructor(root, { now, seconds = 30 }) {
+  /**
+   * @param {Element} root an empty <svg>
+   * @param {{now: () => number, seconds?: number, attributes?: (request: object) => object}} options attributes are
+   *   more of them for the bar of a request, for style sheets
+   */
+  constructor(root, { now, seconds = 30, attributes = () => ({}) }) {
+    this.#attributes = attributes;
     this.#root = root;
     this.#span = seconds * 1000;
     this.#now = now;
@@ -130,7 +136,7 @@ export class Timeline {
     const from = this.#x(request.firstAt);
     const to = this.#x(request.endedAt ?? this.#now());
     const width = Math.max(to - from - 2, 12);
-    set(group, { class: `bar ${look(request)}` });
+    set(group, { class: `bar ${look(request)}`, ...this.#attributes(request) });
     set(body, { x: from.toFixed(1), width: width.toFixed(1) });
     set(head, { x: from.toFixed(1) });
     set(label, { x: (from + 11).toFixed(1), visibility: width > ROOM ? 'visible' : 'hidden' });

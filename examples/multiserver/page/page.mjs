@@ -13,15 +13,23 @@ import { Column } from './column.mjs';
 const TOPIC = 'square';
 
 const env = pageEnvironment();
-const timeline = new Timeline($('timeline'), { now: env.now });
+const timeline = new Timeline($('timeline'), {
+  now: env.now,
+  attributes: ({ channel, from }) => ({ 'data-to': column(channel), 'data-from': column(from) }),
+});
 const strip = new WindowStrip($('window'));
 const columns = [];
 let session;
 
+function column(channel) {
+  const at = columns.findIndex((entry) => channel && entry.channel === channel);
+  return at < 0 ? undefined : at;
+}
+
 /** The session there is, or a new one: the first stream creates it. */
 function theSession() {
   if (session && !session.over) return session;
-  timeline.clear(4);
+  timeline.clear();
   const on = {
     request: (request) => timeline.request(request),
     end: (reason) => {
@@ -38,11 +46,13 @@ function show(kind, text) {
   $('status').dataset.state = kind;
   say($('status'), text);
   $('end').hidden = kind !== 'online';
+  if (kind !== 'online') $('all').hidden = false;
 }
 
 function tally() {
   if (!session || session.over) return;
   const open = columns.filter(({ channel }) => channel && !channel.ended).length;
+  $('all').hidden = open === columns.length;
   show('online', `one session, ${open} stream${open === 1 ? '' : 's'}`);
   strip.show(session);
   timeline.describe(`${session.open.length} requests of ${open} streams are open`);
