@@ -129,5 +129,5 @@ export class XMPPStream {
 function failure(answer) {
   const text = answer.child('text', SASL)?.text;
   const condition = answer.elements.find(({ name }) => name !== 'text')?.name ?? 'not-authorized';
-  return new AuthenticationError(condition, text || condition);
+  return new AuthenticationError(condition, text ? `${condition}: ${text}` : condition);
 }
