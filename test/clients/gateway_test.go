@@ -23,10 +23,13 @@ func startGateway(t *testing.T) string {
 	t.Helper()
 	var said lockedBuffer
 	logger := slog.New(slog.NewTextHandler(&said, nil))
-	relay := xmpp.NewRelay(&xmpp.Options{
+	relay, err := xmpp.NewRelay(&xmpp.Options{
 		Routes: map[string]xmpp.Route{domain: {Addr: shared.addr, TLS: xmpp.NoTLS}},
 		Logger: logger,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := transport.NewManager(&transport.Options{Backend: relay, Logger: logger})
 	handler := bosh.NewHandler(m, &bosh.Options{XMPP: func(to string) bool { return to == domain }, Logger: logger})
 	mux := http.NewServeMux()
