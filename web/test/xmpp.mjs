@@ -46,6 +46,8 @@ export async function startGateway(servers, args = []) {
  * installed.
  */
 export async function serveBeside(page, origin, pages) {
+  // Nothing is asked of the rest of the world.
+  await page.route((url) => url.origin !== origin && url.protocol.startsWith('http'), (route) => route.abort());
   await page.route(`${origin}/modules/**`, async (route) => {
     const { pathname } = new URL(route.request().url());
     const file = new URL(`.${pathname.slice('/modules'.length)}`, modules);
