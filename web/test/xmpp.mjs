@@ -1,11 +1,11 @@
-// Real XMPP servers, and the gateway in front of them, for the tests of a file.
+// Real XMPP servers, the gateway in front of them, and a site with clients, for the tests of a file.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { extname } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { build, Server } from './server.mjs';
 
@@ -42,20 +42,26 @@ export async function startGateway(servers, args = []) {
 }
 
 /**
- * Has a page find more files at its server than there are: pages by their paths, and below /modules/ what npm
- * installed.
+ * Serves pages by their paths, and below /modules/ what npm installed, from an origin of their own, until the tests
+ * of this file are over.
+ *
+ * @returns {Promise<{url: string, pages: Record<string, string>}>} pages may be added to
  */
-export async function serveBeside(page, origin, pages) {
-  // Nothing is asked of the rest of the world.
-  await page.route((url) => url.origin !== origin && url.protocol.startsWith('http'), (route) => route.abort());
-  await page.route(`${origin}/modules/**`, async (route) => {
-    const { pathname } = new URL(route.request().url());
-    const file = new URL(`.${pathname.slice('/modules'.length)}`, modules);
-    const body = await readFile(fileURLToPath(file)).catch(() => undefined);
-    if (!body) return route.fulfill({ status: 404 });
-    return route.fulfill({ body, contentType: types[extname(pathname)] ?? 'application/octet-stream' });
+export async function startSite() {
+  const site = { pages: {} };
+  const server = createServer(async ({ url }, response) => {
+    const { pathname } = new URL(url, 'http://localhost');
+    const body = pathname.startsWith('/modules/')
+      ? await readFile(new URL(`.${pathname.slice('/modules'.length)}`, modules)).catch(() => undefined)
+      : site.pages[pathname];
+    if (body) response.setHeader('Content-Type', types[extname(pathname)] ?? 'application/octet-stream');
+    response.writeHead(body ? 200 : 404).end(body);
   });
-  for (const [path, body] of Object.entries(pages)) {
-    await page.route(origin + path, (route) => route.fulfill({ body, contentType: types[extname(path)] }));
-  }
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return Object.assign(site, { url: `http://127.0.0.1:${server.address().port}` });
 }
