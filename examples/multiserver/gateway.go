@@ -22,17 +22,20 @@ var pageFiles embed.FS
 
 // newManager returns the sessions' manager. Which backend a stream leads to is
 // said by its target: the bus by its name, the servers by their domains.
-func newManager(domains []domain) *transport.Manager {
+func newManager(domains []domain) (*transport.Manager, error) {
 	routes := make(map[string]xmpp.Route)
 	backends := transport.Mux{busName: bus.New(nil)}
 	for _, d := range domains {
 		routes[d.Name] = xmpp.Route{Addr: d.addr, TLS: xmpp.NoTLS}
 	}
-	relay := xmpp.NewRelay(&xmpp.Options{Routes: routes})
+	relay, err := xmpp.NewRelay(&xmpp.Options{Routes: routes})
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range domains {
 		backends[d.Name] = relay
 	}
-	return transport.NewManager(&transport.Options{Backend: backends})
+	return transport.NewManager(&transport.Options{Backend: backends}), nil
 }
 
 // newHandler serves BOSH, the page, and the modules that it takes from the

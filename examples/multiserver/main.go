@@ -71,7 +71,10 @@ func run(ctx context.Context, address string, servers []string, out io.Writer) e
 		return errors.New("the two servers need two domains")
 	}
 
-	manager := newManager(domains)
+	manager, err := newManager(domains)
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err

@@ -62,6 +62,7 @@ export const converse = (settings) => `<!doctype html>
     assets_path: '/modules/converse.js/dist/',
     authentication: 'login',
     auto_login: true,
+    auto_subscribe: true,
     discover_connection_methods: false,
     i18n: 'en',
     loglevel: 'error',
