@@ -192,10 +192,10 @@ export class BoshSession {
     try {
       const answer = await fetch(this.#url, { method: 'POST', body: request.body, headers, signal: abort.signal, cache: 'no-store' });
       const text = await answer.text();
-      if (this.over || request.state === 'answered') return;
+      if (this.over || request.abort !== abort) return;
       this.#answered(request, answer, text);
     } catch (error) {
-      if (!this.over) this.#troubled(request, new StreamEnd('network', error.message));
+      if (!this.over && request.abort === abort) this.#troubled(request, new StreamEnd('network', error.message));
     } finally {
       clearTimeout(timer);
     }
@@ -224,6 +224,8 @@ export class BoshSession {
 
   #troubled(request, reason) {
     request.state = 'waiting';
+    request.abort?.abort();
+    request.abort = undefined; // whatever comes of that one
     request.trouble = reason.message;
     if (!this.#sid) return this.#finish(reason);
     this.#on.trouble?.(reason);
@@ -272,7 +274,7 @@ export class BoshSession {
     }
     // While another request is open, it was that one which had the server answer this at once.
     const fast = request.endedAt - request.sentAt < REST;
-    const useless = !this.#open.size && !request.payloads && !Object.keys(request.attributes).length && !answer.elements.length;
+    const useless = !terminate && !this.#open.size && !request.payloads && !Object.keys(request.attributes).length && !answer.elements.length;
     if (useless && fast) this.#rest();
     return undefined;
   }
