@@ -22,6 +22,7 @@ const (
 	pathWebSocket = "/xmpp-websocket"
 	pathPush      = "/push"
 	pathPublish   = "/api/publish"
+	pathConsole   = "/console/"
 )
 
 // handler returns all endpoints. Requests come to them as their clients made
@@ -64,6 +65,9 @@ func (g *gateway) handler() http.Handler {
 	route("readyz", http.HandlerFunc(g.readyz), "/readyz")
 	if s.Metrics != "off" {
 		route("metrics", g.only(s.Metrics, g.metrics.handler()), "/metrics")
+	}
+	if s.Console != "off" {
+		r.PathPrefix(pathConsole).Handler(g.observed("console", g.only(s.Console, console())))
 	}
 	r.NotFoundHandler = g.observed("other", http.HandlerFunc(g.notFound))
 	proxies, _ := s.proxies() // validated

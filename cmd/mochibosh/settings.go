@@ -65,6 +65,7 @@ type settings struct {
 	LogFormat       string        `enum:"text,json" default:"text" group:"ops" help:"text or json."`
 	LogLevel        string        `enum:"debug,info,warn,error" default:"info" group:"ops" help:"debug (with each request), info, warn or error."`
 	Metrics         string        `enum:"on,local,off" default:"local" group:"ops" help:"Serve /metrics: on, off, or local, to clients on this machine only."`
+	Console         string        `enum:"on,local,off" default:"off" group:"ops" help:"Serve the console for XMPP at /console/: on, off, or local, to clients on this machine only."`
 	ShutdownDelay   time.Duration `default:"0s" group:"ops" help:"How long /readyz says no before sessions are ended."`
 	ShutdownTimeout time.Duration `default:"20s" group:"ops" help:"How long the end of all sessions may take."`
 }

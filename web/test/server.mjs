@@ -38,6 +38,7 @@ export function build(goPackage = './demo') {
 
 export class Server {
   #program;
+  #command;
   #args;
   #child = null;
 
@@ -47,14 +48,16 @@ export class Server {
   port = 0;
 
   // Builds the package and starts it on a free port.
-  static async start({ goPackage = './demo', args = [] } = {}) {
-    const server = new Server(await build(goPackage), args);
+  static async start({ goPackage = './demo', command = [], args = [] } = {}) {
+    const server = new Server(await build(goPackage), args, command);
     await server.start();
     return server;
   }
 
-  constructor(program, args) {
+  // The command is for programs that have several, such as serve.
+  constructor(program, args, command = []) {
     this.#program = program;
+    this.#command = command;
     this.#args = args;
   }
 
@@ -66,7 +69,7 @@ export class Server {
   // has printed its address.
   async start() {
     if (this.#child) throw new Error('the server runs already');
-    const child = spawn(this.#program, ['--listen', `127.0.0.1:${this.port}`, ...this.#args], {
+    const child = spawn(this.#program, [...this.#command, '--listen', `127.0.0.1:${this.port}`, ...this.#args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -94,7 +97,7 @@ export class Server {
       for (const stream of [child.stdout, child.stderr]) {
         createInterface({ input: stream }).on('line', (line) => {
           this.output += `${line}\n`;
-          const found = line.match(/http:\/\/127\.0\.0\.1:(\d+)/);
+          const found = line.match(/(?:http:\/\/|address=)127\.0\.0\.1:(\d+)/);
           if (!found) return;
           clearTimeout(timer);
           resolve(Number(found[1]));

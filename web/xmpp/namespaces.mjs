@@ -1,0 +1,14 @@
+export const CLIENT = 'jabber:client';
+export const HTTPBIND = 'http://jabber.org/protocol/httpbind';
+export const XBOSH = 'urn:xmpp:xbosh';
+export const STREAMS = 'http://etherx.jabber.org/streams';
+export const STREAM_ERRORS = 'urn:ietf:params:xml:ns:xmpp-streams';
+export const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing';
+export const SASL = 'urn:ietf:params:xml:ns:xmpp-sasl';
+export const BIND = 'urn:ietf:params:xml:ns:xmpp-bind';
+export const SESSION = 'urn:ietf:params:xml:ns:xmpp-session';
+export const PING = 'urn:xmpp:ping';
+export const ROSTER = 'jabber:iq:roster';
+export const DISCO_INFO = 'http://jabber.org/protocol/disco#info';
+export const DISCO_ITEMS = 'http://jabber.org/protocol/disco#items';
+export const JSON_0 = 'urn:xmpp:json:0';
