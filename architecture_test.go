@@ -38,7 +38,7 @@ var layers = map[string][]string{
 }
 
 // wiring may import everything.
-var wiring = []string{"demo", "cmd/"}
+var wiring = []string{"demo", "cmd/", "bench/"}
 
 func TestImportsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {

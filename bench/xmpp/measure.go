@@ -1,0 +1,87 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+)
+
+// A Loop, Trips and Idle are what bench/load prints; see there.
+type loop struct {
+	PerSec        float64
+	CPU           map[string]float64
+	P50, P99      float64
+	Requests      float64
+	Lost, Doubled int
+	LoadBusy      float64
+}
+
+type trips struct {
+	Closed, Open loop
+	Gone         int
+}
+
+type idle struct {
+	LoginsPerSec  float64
+	LoginCPU      map[string]float64
+	Resident      map[string]float64
+	IdleCPU       map[string]float64
+	Gone          int
+	LoadBusyLogin float64
+}
+
+// A result is one turn of a system.
+type result struct {
+	trips trips
+	idle  idle
+}
+
+// measure starts the system for each of the two measurements, so that neither
+// works in what the other left.
+func (s settings) measure(ctx context.Context, dir string, sys system) (r result, err error) {
+	if err = s.load(ctx, dir, sys, "trips", s.sessions, &r.trips); err != nil || sys.carrier == "http" {
+		return r, err
+	}
+	return r, s.load(ctx, dir, sys, "idle", s.idle, &r.idle)
+}
+
+var paths = map[string]string{"bosh": "/http-bind", "ws": "/xmpp-websocket", "http": "/http-bind", "tcp": "/"}
+
+// load runs bench/load against a fresh system.
+func (s settings) load(ctx context.Context, dir string, sys system, what string, sessions int, into any) error {
+	r, err := start(ctx, dir, sys, max(sessions, 10))
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	args := []string{
+		"-carrier", sys.carrier, "-addr", r.addr, "-path", paths[sys.carrier], "-domain", domain,
+		"-sessions", strconv.Itoa(sessions), "-in-flight", strconv.Itoa(s.inFlight),
+		"-warmup", s.warmup.String(), "-duration", s.duration.String(),
+	}
+	for part, pid := range r.processes {
+		args = append(args, "-watch", fmt.Sprintf("%s=%d", part, pid))
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, "load"), append(args, what)...)
+	cmd.Stderr = os.Stderr
+	if s.profile != "" && sys.gateway {
+		collected := make(chan error, 1)
+		go func() { collected <- s.collect(ctx, r.profiles, sys, what, sessions) }()
+		defer func() {
+			if err := <-collected; err != nil {
+				fmt.Fprintln(os.Stderr, "bench: profile:", err)
+			}
+		}()
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(out, into)
+}
