@@ -33,20 +33,19 @@ func newLoop() (*loop, error) {
 	return &loop{ep: ep, buf: make([]byte, 64<<10)}, err
 }
 
-// dial connects over loopback, which does not wait for the server. What comes
-// is for onData, until onClose.
+// dial begins to connect; what is written until then waits. What comes is for
+// onData, until onClose.
 func (l *loop) dial(addr *net.TCPAddr, onData func([]byte), onClose func(error)) (*conn, error) {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
 	to := &syscall.SockaddrInet4{Port: addr.Port}
 	copy(to.Addr[:], addr.IP.To4())
-	if err := syscall.Connect(fd, to); err != nil {
+	if err := syscall.Connect(fd, to); err != nil && err != syscall.EINPROGRESS {
 		syscall.Close(fd)
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	syscall.SetNonblock(fd, true)
 	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 	c := &conn{l: l, fd: fd, onData: onData, onClose: onClose}
 	for len(l.conns) <= fd {

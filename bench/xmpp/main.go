@@ -53,14 +53,14 @@ func run(ctx context.Context, args []string) error {
 	f.DurationVar(&s.warmup, "warmup", 2*time.Second, "before each measurement")
 	f.DurationVar(&s.duration, "duration", 5*time.Second, "of each measurement")
 	only := f.String("only", "", "regular expression of the rows to measure, such as 'echo|ejabberd, bosh'")
-	short := f.Bool("short", false, "measure once, and briefly: in less than five minutes")
+	f.BoolFunc("short", "measure once, and briefly, in less than five minutes; what follows changes that again", func(string) error {
+		s.turns, s.idle, s.warmup, s.duration = 1, 500, time.Second, 2*time.Second
+		return nil
+	})
 	write := f.String("write", "", "Markdown file whose tables are replaced")
 	f.StringVar(&s.profile, "profile", "", "folder for profiles of the gateway: CPU and allocations under load, heap and goroutines with idle sessions")
 	if err := f.Parse(args); err != nil {
 		return err
-	}
-	if *short {
-		s.turns, s.idle, s.warmup, s.duration = 1, 500, time.Second, 2*time.Second
 	}
 	var err error
 	if s.only, err = regexp.Compile(*only); err != nil {
