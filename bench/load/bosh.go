@@ -18,6 +18,7 @@ const (
 type bosh struct {
 	s      *session
 	domain string
+	wait   int
 	conns  [2]*exchanger
 	late   []byte // the answer that came before the one to an earlier request
 	sid    string
@@ -28,7 +29,7 @@ type bosh struct {
 }
 
 func dialBOSH(l *loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
-	c := &bosh{s: s, domain: t.domain, rid: firstRID}
+	c := &bosh{s: s, domain: t.domain, wait: t.wait, rid: firstRID}
 	for i := range c.conns {
 		c.conns[i] = newExchanger(l, addr, t, c.body, s.fail)
 	}
@@ -40,7 +41,7 @@ func (c *bosh) open() {
 		c.restart = true
 		return
 	}
-	c.post(c.conns[0], "<body content='text/xml; charset=utf-8' hold='1' rid='%d' to='"+c.domain+"' ver='1.6' wait='60' xml:lang='en' xmpp:version='1.0' xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'/>", c.rid)
+	c.post(c.conns[0], "<body content='text/xml; charset=utf-8' hold='1' rid='%d' to='"+c.domain+"' ver='1.6' wait='%d' xml:lang='en' xmpp:version='1.0' xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'/>", c.rid, c.wait)
 }
 
 func (c *bosh) post(e *exchanger, format string, args ...any) {

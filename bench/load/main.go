@@ -24,6 +24,7 @@ type target struct {
 	carrier  string
 	path     string
 	domain   string
+	wait     int  // of bosh, in seconds
 	requests *int // of HTTP, counted
 }
 
@@ -37,6 +38,7 @@ func main() {
 	addr := flag.String("addr", "", "host:port of the server")
 	flag.StringVar(&b.target.path, "path", "/", "path of the URL")
 	flag.StringVar(&b.target.domain, "domain", "im.example", "XMPP domain")
+	flag.IntVar(&b.target.wait, "wait", 60, "seconds that the server may hold a request of bosh")
 	flag.IntVar(&b.sessions, "sessions", 200, "how many log in")
 	flag.IntVar(&b.first, "first", 0, "number of the first user")
 	flag.IntVar(&b.inFlight, "in-flight", 1, "messages of a session under way in the closed loop")

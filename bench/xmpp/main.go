@@ -30,6 +30,7 @@ type settings struct {
 	sessions, idle   int
 	inFlight         int
 	warmup, duration time.Duration
+	hold             time.Duration // of a request of an idle session
 	only             *regexp.Regexp
 	profile          string // folder
 }
@@ -51,10 +52,11 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&s.idle, "idle", 2000, "sessions that do nothing")
 	f.IntVar(&s.inFlight, "in-flight", 1, "messages of a session under way in the closed loop")
 	f.DurationVar(&s.warmup, "warmup", 2*time.Second, "before each measurement")
-	f.DurationVar(&s.duration, "duration", 5*time.Second, "of each measurement")
+	f.DurationVar(&s.duration, "duration", 5*time.Second, "of each loop")
+	f.DurationVar(&s.hold, "hold", 10*time.Second, "of a request of an idle session, and of the measurement of such; whole seconds")
 	only := f.String("only", "", "regular expression of the rows to measure, such as 'echo|ejabberd, bosh'")
 	f.BoolFunc("short", "measure once, and briefly, in less than five minutes; what follows changes that again", func(string) error {
-		s.turns, s.idle, s.warmup, s.duration = 1, 500, time.Second, 2*time.Second
+		s.turns, s.idle, s.warmup, s.duration, s.hold = 1, 500, time.Second, 2*time.Second, 5*time.Second
 		return nil
 	})
 	write := f.String("write", "", "Markdown file whose tables are replaced")

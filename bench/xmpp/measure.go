@@ -45,16 +45,18 @@ type result struct {
 // measure starts the system for each of the two measurements, so that neither
 // works in what the other left.
 func (s settings) measure(ctx context.Context, dir string, sys system) (r result, err error) {
-	if err = s.load(ctx, dir, sys, "trips", s.sessions, &r.trips); err != nil || sys.carrier == "http" {
+	err = s.load(ctx, dir, sys, &r.trips, s.sessions, "-duration", s.duration.String(), "-in-flight", strconv.Itoa(s.inFlight), "trips")
+	if err != nil || sys.carrier == "http" {
 		return r, err
 	}
-	return r, s.load(ctx, dir, sys, "idle", s.idle, &r.idle)
+	// As long as a request is held: each session asks once.
+	return r, s.load(ctx, dir, sys, &r.idle, s.idle, "-duration", s.hold.String(), "-wait", strconv.Itoa(int(s.hold.Seconds())), "idle")
 }
 
 var paths = map[string]string{"bosh": "/http-bind", "ws": "/xmpp-websocket", "http": "/http-bind", "tcp": "/"}
 
 // load runs bench/load against a fresh system.
-func (s settings) load(ctx context.Context, dir string, sys system, what string, sessions int, into any) error {
+func (s settings) load(ctx context.Context, dir string, sys system, into any, sessions int, more ...string) error {
 	r, err := start(ctx, dir, sys, max(sessions, 10))
 	if err != nil {
 		return err
@@ -62,17 +64,16 @@ func (s settings) load(ctx context.Context, dir string, sys system, what string,
 	defer r.stop()
 	args := []string{
 		"-carrier", sys.carrier, "-addr", r.addr, "-path", paths[sys.carrier], "-domain", domain,
-		"-sessions", strconv.Itoa(sessions), "-in-flight", strconv.Itoa(s.inFlight),
-		"-warmup", s.warmup.String(), "-duration", s.duration.String(),
+		"-sessions", strconv.Itoa(sessions), "-warmup", s.warmup.String(),
 	}
 	for part, pid := range r.processes {
 		args = append(args, "-watch", fmt.Sprintf("%s=%d", part, pid))
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(dir, "load"), append(args, what)...)
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, "load"), append(args, more...)...)
 	cmd.Stderr = os.Stderr
 	if s.profile != "" && sys.gateway {
 		collected := make(chan error, 1)
-		go func() { collected <- s.collect(ctx, r.profiles, sys, what, sessions) }()
+		go func() { collected <- s.collect(ctx, r.profiles, sys, more[len(more)-1], sessions) }()
 		defer func() {
 			if err := <-collected; err != nil {
 				fmt.Fprintln(os.Stderr, "bench: profile:", err)

@@ -83,7 +83,7 @@ const (
 func (rs *results) markdown() string {
 	var b strings.Builder
 	s := rs.settings
-	fmt.Fprintf(&b, "\nMedians of %d turns; %d sessions, with %d of their messages under way, and %d idle ones; each measured for %v.\n", s.turns, s.sessions, s.inFlight, s.idle, s.duration)
+	fmt.Fprintf(&b, "\nMedians of %d turns; %d sessions, with %d of their messages under way, each loop for %v; %d idle sessions, whose requests are held for %v.\n", s.turns, s.sessions, s.inFlight, s.duration, s.idle, s.hold)
 	b.WriteString("\n| system | carrier | closed loop: CPU µs per round trip | round trips/s | HTTP requests each | lost / doubled | open loop, 500/s: CPU µs | p50 / p99 ms | load's own share of a processor, closed / open |\n|---|---|---|---|---|---|---|---|---|\n")
 	each := func(row func(sys system)) {
 		for _, sys := range systems {
