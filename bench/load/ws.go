@@ -18,7 +18,6 @@ type ws struct {
 	ready  bool   // the handshake is over
 	in     []byte // received, not a whole frame
 	out    []byte
-	early  []byte // frames that wait for the handshake
 }
 
 // mask is the same in each frame: what it costs to apply does not depend on it.
