@@ -33,12 +33,14 @@ var layers = map[string][]string{
 	"discovery": {"internal/"},
 
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+	// The PROXY protocol, towards XMPP servers.
+	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},
 
 	"web": {},
 }
 
 // wiring may import everything.
-var wiring = []string{"demo", "cmd/", "bench/"}
+var wiring = []string{"bench/", "demo", "cmd/", "test/"}
 
 func TestImportsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {

@@ -64,6 +64,7 @@ func TestTermination(t *testing.T) {
 		{"B-17.17 a backend's error", &transport.Termination{Condition: transport.BackendError,
 			Payload: []transport.Frame{{Data: []byte("<e xmlns='urn:e'/>")}}},
 			"<body xmlns='" + ns + "' type='terminate' condition='remote-stream-error'><e xmlns='urn:e'/></body>"},
+		{"B-17.9 a backend that is no longer served", &transport.Termination{Condition: transport.HostGone}, terminal("host-gone")},
 		{"B-17.16 a backend that is not there", &transport.Termination{Condition: transport.Unreachable}, terminal("remote-connection-failed")},
 		{"B-17.18 B-22.2 another address", &transport.Termination{Condition: transport.Moved, URI: "https://a.test/?a&b"},
 			"<body xmlns='" + ns + "' type='terminate' condition='see-other-uri'><uri>https://a.test/?a&amp;b</uri></body>"},

@@ -58,18 +58,6 @@ func TestXEP0206Opening(t *testing.T) {
 			" xmlns:stream='http://etherx.jabber.org/streams'>"+features+"</body>")
 	}))
 
-	t.Run("X-04.1 A-16 T-42 the creation waits for features that come after the opening", bubble(func(t *testing.T) {
-		w := newWorld(t, xmpp(opening))
-		creation := w.begin(body("rid='7' to='be.test' ver='1.6'", ""))
-		w.wantHeld("the creation", creation)
-		w.backend.stream().send(features)
-		a := creation.answer()
-		w.wantAfter("the creation", a, 0)
-		if a.attrs["authid"] != "s1" || !strings.Contains(a.xml, features) {
-			t.Errorf("created: %s", a.xml)
-		}
-	}))
-
 	t.Run("X-04.1 X-04.6 A-16 T-42 a slow server's come later; the creation waits for two seconds", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp())
 		c := w.create("")

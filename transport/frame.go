@@ -38,9 +38,6 @@ type Request struct {
 	// Wait limits how long the request is held. Zero stands for Params.Wait;
 	// a negative value has it answered as soon as it is its turn.
 	Wait time.Duration
-	// Least is how many frames are to be there before the request is answered
-	// with them, within its wait. Zero: one.
-	Least int
 	// Pause, if positive, answers every open request at once and lets the
 	// client be silent for this long, once (XEP-0124 §10).
 	Pause time.Duration

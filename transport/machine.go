@@ -47,7 +47,6 @@ type held struct {
 type slot struct {
 	held
 	bare   bool   // answer at once, without frames
-	least  int32  // frames that the answer waits for
 	note   any    // of the first copy
 	copies int    // seen after the first
 	report report // set: answer at once, and say so

@@ -176,7 +176,6 @@ func (s *scripted) run(line string) error {
 		id, err := s.m.exchange(s.now, Request{
 			Seq: n, Frames: c.frames, AckSeq: uint64(c.number("ack", 0)),
 			Wait: c.duration("wait", "0s"), Pause: c.duration("pause", "0s"), End: c.has("end"),
-			Least: c.number("least", 0),
 		}, s.reply(conn), &fx)
 		s.opened(c.words[0], conn, id, err, &fx)
 	case "push":

@@ -39,7 +39,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, ErrFull
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
-	id = m.open(slot{held: held{seq: r.Seq, deadline: now.Add(wait), reply: to}, note: r.Note, least: int32(r.Least)})
+	id = m.open(slot{held: held{seq: r.Seq, deadline: now.Add(wait), reply: to}, note: r.Note})
 	m.quiet = time.Time{} // settle starts it anew, also if it answers at once
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left

@@ -9,9 +9,9 @@ import "time"
 //     wait is over, or when the session ends;
 //   - numbered requests are answered strictly in order, and none before every
 //     earlier request has arrived (XEP-0124 §8, §14.2);
-//   - the oldest is answered when there are frames, as many as it asks for, when
-//     more than Hold requests are open, when its wait or that of a later one is
-//     over, or when the session ends;
+//   - the oldest is answered when there are frames, when more than Hold
+//     requests are open, when its wait or that of a later one is over, or when
+//     the session ends;
 //   - frames are not spent on a connection that is known to be gone;
 //   - of a session that its client ended, the oldest open request carries the
 //     end, the others end empty (XEP-0124 §13); of one that ended otherwise, all
@@ -62,7 +62,7 @@ func (m *machine) due(now time.Time) bool {
 	case s.bare, s.report.seq != 0, m.waitOver(now), m.arrivedSlots() > m.params.Hold:
 		return true
 	}
-	return m.out.last() >= m.sent+uint64(max(1, s.least)) && m.liveSlots() > 0
+	return m.out.last() > m.sent && m.liveSlots() > 0
 }
 
 // waitOver reports whether any arrived request has waited long enough: those

@@ -17,7 +17,7 @@ func (s *stream) Bounce(frames [][]byte) {
 		return
 	}
 	<-s.ready
-	if s.conn == nil || s.resumable.Load() {
+	if s.link == nil || s.resumable.Load() {
 		return
 	}
 	for _, frame := range frames {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestBounce(t *testing.T) {
-	t.Attr("requirements", "X-07.1 X-07.2 X-07.3 X-07.5")
+	t.Attr("requirements", "X-07.1 X-07.2 X-07.3 X-07.5 R-08.1")
 	for _, c := range []struct{ name, sent, want string }{
 		{"X-07.3 a message", "<message from='b@y' id='1'><body>x</body></message>",
 			"<message type='error' to='b@y' id='1'><error type='wait'><recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
@@ -14,7 +13,7 @@ import (
 
 // A backend leads each stream to the XMPP server of its domain, or to the bus.
 type backend struct {
-	relay   atomic.Pointer[xmpp.Relay]
+	relay   *xmpp.Relay
 	bus     *bus.Bus // nil: off
 	busName string
 	mayPush func(context.Context) bool
@@ -32,5 +31,5 @@ func (b *backend) Open(ctx context.Context, st *transport.Stream) (transport.Rec
 	case toBus || protocol == push.Protocol:
 		return nil, &transport.Termination{Condition: transport.HostUnknown, Text: fmt.Sprintf("nothing here is called %q", target)}
 	}
-	return b.relay.Load().Open(ctx, st)
+	return b.relay.Open(ctx, st)
 }

@@ -24,8 +24,8 @@ type gateway struct {
 	metrics   *metrics
 	origins   origin.Policy
 	draining  atomic.Bool
-	public    string // host of the public URL
-	domains   atomic.Pointer[map[string]xmpp.Route]
+	public    string       // host of the public URL
+	domains   atomic.Int32 // how many
 }
 
 func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
@@ -40,6 +40,23 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush}
 	if s.Push != "off" {
 		g.backend.bus = bus.New(&bus.Options{Logger: logger, BodyTimeout: s.BodyTimeout})
+	}
+	var err error
+	if g.backend.relay, err = xmpp.NewRelay(&xmpp.Options{
+		ClientAddr:       clientaddr.From,
+		MaxStanza:        int(s.MaxStanza),
+		MaxEarly:         int(s.MaxEarly),
+		ConnectTimeout:   s.ConnectTimeout,
+		RetryFor:         s.ConnectRetry,
+		HandshakeTimeout: s.HandshakeTimeout,
+		StreamTimeout:    s.StreamTimeout,
+		WriteTimeout:     s.XMPPWriteTimeout,
+		CloseTimeout:     s.XMPPCloseTimeout,
+		KeepAlive:        s.XMPPKeepAlive,
+		Trace:            g.metrics.relayTrace(),
+		Logger:           logger,
+	}); err != nil {
+		return nil, err
 	}
 	if err := g.setRoutes(s.XMPP); err != nil {
 		return nil, err
@@ -66,34 +83,23 @@ func (g *gateway) setRoutes(specs []string) error {
 	if err != nil {
 		return err
 	}
-	s := g.settings
-	g.backend.relay.Store(xmpp.NewRelay(&xmpp.Options{
-		Routes:           routes,
-		MaxStanza:        int(s.MaxStanza),
-		ConnectTimeout:   s.ConnectTimeout,
-		HandshakeTimeout: s.HandshakeTimeout,
-		StreamTimeout:    s.StreamTimeout,
-		WriteTimeout:     s.XMPPWriteTimeout,
-		CloseTimeout:     s.XMPPCloseTimeout,
-		KeepAlive:        s.XMPPKeepAlive,
-		Dial:             g.metrics.dial,
-		Logger:           g.logger,
-	}))
-	g.domains.Store(&routes)
+	if err := g.backend.relay.SetRoutes(routes); err != nil {
+		return err
+	}
+	g.domains.Store(int32(len(routes)))
 	return nil
 }
 
 // serves reports whether the domain is one of --xmpp.
 func (g *gateway) serves(domain string) bool {
-	_, ok := (*g.domains.Load())[clientaddr.Hostname(domain)]
-	return ok
+	return g.backend.relay.Serves(clientaddr.Hostname(domain))
 }
 
 // links are what host-meta tells: for our domains, and for the names of this
 // server itself, to which another web server may redirect.
 func (g *gateway) links(r *http.Request) []discovery.Link {
 	host := clientaddr.Hostname(r.Host)
-	if len(*g.domains.Load()) == 0 || !g.serves(host) && host != g.public && !clientaddr.IsLoopback(host) {
+	if g.domains.Load() == 0 || !g.serves(host) && host != g.public && !clientaddr.IsLoopback(host) {
 		return nil
 	}
 	return discovery.Endpoints{BOSH: pathBOSH, WebSocket: pathWebSocket, Base: g.settings.PublicURL}.Links(r)

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/http"
 	"time"
 
@@ -28,7 +25,9 @@ type metrics struct {
 	repeats   *prometheus.CounterVec
 	frames    *prometheus.CounterVec
 	bytes     *prometheus.CounterVec
-	connects  *prometheus.HistogramVec
+	rejected  *prometheus.CounterVec
+	opened    *prometheus.HistogramVec
+	streams   *prometheus.GaugeVec
 	requests  *prometheus.CounterVec
 	open      *prometheus.GaugeVec
 	durations *prometheus.HistogramVec
@@ -57,13 +56,15 @@ func newMetrics() *metrics {
 	m.sessions = gauge("sessions", "Live sessions.", "protocol")
 	m.started = counter("sessions_started_total", "Sessions that began.", "protocol")
 	m.ended = counter("sessions_ended_total", "Sessions that ended, by why.", "protocol", "condition")
-	m.faults = counter("backend_faults_total", "Sessions that ended by a fault on the way to their XMPP server: dns, connect, tls or stream.", "stage")
+	m.faults = counter("server_faults_total", "Tries to open streams to XMPP servers that failed, and streams that broke, by how far they came: dns, connect, tls or stream.", "domain", "stage")
+	m.rejected = counter("server_errors_total", "Streams that XMPP servers ended with an error, by its condition.", "domain", "condition")
 	m.windows = histogram("session_window_requests", "Requests that sessions may have open, as agreed.", []float64{1, 2, 3, 4, 8, 16, 64, 256}, "protocol")
 	m.answers = counter("answers_total", "Answers to requests and pulls; empty ones say nothing.", "protocol", "empty")
 	m.repeats = counter("repeats_total", "Requests that came again: their answer was given again, or is owed to the newer copy.", "protocol")
 	m.frames = counter("frames_total", "Stanzas and messages, from clients (in) and to them (out).", "protocol", "direction")
 	m.bytes = counter("frame_bytes_total", "Their bytes.", "protocol", "direction")
-	m.connects = histogram("server_connect_seconds", "How long connections to XMPP servers took, or failed to come about.", seconds, "result")
+	m.opened = histogram("server_open_seconds", "How long it took to open streams to XMPP servers, up to their features.", seconds, "domain")
+	m.streams = gauge("server_streams", "Open streams to XMPP servers.", "domain")
 	m.requests = counter("http_requests_total", "Answered requests.", "endpoint", "code")
 	m.open = gauge("http_requests_open", "Requests without an answer yet: those of bosh, longpoll and sse are mostly held.", "endpoint")
 	m.durations = histogram("http_request_seconds", "How long requests took, with the time that they were held.", seconds, "endpoint")
@@ -94,10 +95,6 @@ func (m *metrics) trace() *transport.Trace {
 			p := s.Params().Protocol
 			m.sessions.WithLabelValues(p).Dec()
 			m.ended.WithLabelValues(p, string(t.Condition)).Inc()
-			var fault *xmpp.Error
-			if errors.As(t.Err, &fault) {
-				m.faults.WithLabelValues(string(fault.Stage)).Inc()
-			}
 		},
 		Answered: func(s *transport.Session, frames, bytes int) {
 			p := s.Params().Protocol
@@ -118,16 +115,17 @@ func (m *metrics) trace() *transport.Trace {
 	}
 }
 
-// dial connects to XMPP servers, and notes how long it took.
-func (m *metrics) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	start := time.Now()
-	c, err := new(net.Dialer).DialContext(ctx, network, address)
-	result := "connected"
-	if err != nil {
-		result = "failed"
+// relayTrace returns what the relay is to tell.
+func (m *metrics) relayTrace() xmpp.Trace {
+	return xmpp.Trace{
+		Opened: func(domain string, took time.Duration) {
+			m.streams.WithLabelValues(domain).Inc()
+			m.opened.WithLabelValues(domain).Observe(took.Seconds())
+		},
+		Closed:      func(domain string) { m.streams.WithLabelValues(domain).Dec() },
+		Fault:       func(e *xmpp.Error) { m.faults.WithLabelValues(e.Domain, string(e.Stage)).Inc() },
+		ServerError: func(domain, condition string) { m.rejected.WithLabelValues(domain, condition).Inc() },
 	}
-	m.connects.WithLabelValues(result).Observe(time.Since(start).Seconds())
-	return c, err
 }
 
 func (m *metrics) handler() http.Handler {

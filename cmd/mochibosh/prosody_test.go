@@ -141,7 +141,7 @@ func TestProsody(t *testing.T) {
 	call(t, "GET", p.url+"/metrics", "").wantBody(t,
 		`mochibosh_sessions{protocol="bosh"} 1`, `mochibosh_sessions{protocol="xmpp"} 1`,
 		`mochibosh_frames_total{direction="in",protocol="bosh"}`, `mochibosh_frame_bytes_total{direction="out",protocol="xmpp"}`,
-		`mochibosh_server_connect_seconds_count{result="connected"} 2`)
+		`mochibosh_server_open_seconds_count{domain="localhost"} 2`)
 
 	for way, route := range map[string]string{
 		"STARTTLS":   server.Addr + "?tls=starttls&ca=" + server.CAFile,
@@ -179,7 +179,7 @@ func TestProsody(t *testing.T) {
 // What is wrong with the way to a server is told apart, to the operator too.
 func TestBackendFaults(t *testing.T) {
 	nobody := deadAddress(t)
-	p := start(t, "--xmpp=a.example="+nobody+"?tls=off", "--xmpp=b.example=nowhere.invalid:5222", "--push=off")
+	p := start(t, "--xmpp=a.example="+nobody+"?tls=off", "--xmpp=b.example=nowhere.invalid:5222", "--push=off", "--connect-retry=-1s")
 	create := func(domain string) {
 		call(t, "POST", p.url+"/http-bind", "<body xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh' rid='1' to='"+domain+"' ver='1.6' xmpp:version='1.0'/>").
 			wantBody(t, "terminate")
@@ -187,7 +187,7 @@ func TestBackendFaults(t *testing.T) {
 	create("a.example")
 	create("c.example")
 	call(t, "GET", p.url+"/metrics", "").wantBody(t,
-		`mochibosh_backend_faults_total{stage="connect"} 1`,
+		`mochibosh_server_faults_total{domain="a.example",stage="connect"} 1`,
 		`mochibosh_sessions_ended_total{condition="host-unknown",protocol="bosh"} 1`)
 	call(t, "POST", p.url+"/push", "{}").wantStatus(t, 404)
 }

@@ -71,6 +71,8 @@ func withPort(address string, mode xmpp.TLSMode) (string, error) {
 
 var tlsModes = map[string]xmpp.TLSMode{"off": xmpp.NoTLS, "starttls": xmpp.STARTTLS, "direct": xmpp.DirectTLS}
 
+var proxyVersions = map[string]int{"v1": 1, "v2": 2}
+
 func routeOptions(r *xmpp.Route, options string) error {
 	values, err := url.ParseQuery(options)
 	if err != nil {
@@ -92,6 +94,10 @@ func routeOptions(r *xmpp.Route, options string) error {
 			}
 		case "name":
 			r.ServerName = v[0]
+		case "proxy":
+			if r.Proxy, ok = proxyVersions[v[0]]; !ok {
+				return fmt.Errorf("proxy=%s is neither v1 nor v2", v[0])
+			}
 		default:
 			return fmt.Errorf("no option is called %q", name)
 		}

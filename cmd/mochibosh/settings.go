@@ -23,9 +23,11 @@ type settings struct {
 	MaxConnections int           `default:"0" group:"net" help:"Connections at once, over all addresses; more wait. 0: any number."`
 	MaxHeader      size          `default:"64KiB" group:"net" help:"Size of a request's header."`
 
-	XMPP              []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME]. Without an address its SRV records tell. Repeats."`
+	XMPP              []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME&proxy=v1|v2]. Without an address its SRV records tell. Repeats."`
 	MaxStanza         size          `default:"${max_stanza}" group:"xmpp" help:"Size of a stanza, in both directions."`
 	ConnectTimeout    time.Duration `default:"${connect_timeout}" group:"xmpp" help:"How long a look-up, and each try to connect to a server, may take."`
+	ConnectRetry      time.Duration `default:"${connect_retry}" group:"xmpp" help:"How long a server that cannot be connected to is tried again. Negative: not at all."`
+	MaxEarly          size          `default:"${max_early}" group:"xmpp" help:"Bytes that a client may send after it has logged in, before it restarts its stream."`
 	HandshakeTimeout  time.Duration `default:"${handshake_timeout}" group:"xmpp" help:"How long TLS with a server may take to begin."`
 	StreamTimeout     time.Duration `default:"${stream_timeout}" group:"xmpp" help:"How long a server may take for each step of opening a stream."`
 	XMPPWriteTimeout  time.Duration `name:"xmpp-write-timeout" default:"${server_write_timeout}" group:"xmpp" help:"How long a server may take to read a stanza."`

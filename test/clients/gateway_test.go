@@ -2,10 +2,11 @@ package clients_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -22,10 +23,13 @@ func startGateway(t *testing.T) string {
 	t.Helper()
 	var said lockedBuffer
 	logger := slog.New(slog.NewTextHandler(&said, nil))
-	relay := xmpp.NewRelay(&xmpp.Options{
+	relay, err := xmpp.NewRelay(&xmpp.Options{
 		Routes: map[string]xmpp.Route{domain: {Addr: shared.addr, TLS: xmpp.NoTLS}},
 		Logger: logger,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := transport.NewManager(&transport.Options{Backend: relay, Logger: logger})
 	handler := bosh.NewHandler(m, &bosh.Options{XMPP: func(to string) bool { return to == domain }, Logger: logger})
 	mux := http.NewServeMux()
@@ -36,7 +40,7 @@ func startGateway(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: mux, ConnContext: bosh.ConnContext}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: patience, ConnContext: bosh.ConnContext}
 	served := make(chan struct{})
 	go func() { defer close(served); srv.Serve(bosh.Listen(l)) }()
 	t.Cleanup(func() {
@@ -56,7 +60,8 @@ func startGateway(t *testing.T) string {
 type wire struct {
 	net.Listener
 	mu    sync.Mutex
-	conns map[net.Conn]bool
+	conns map[net.Conn]bool // true: the last that it carried was to the gateway
+	asked sync.Cond         // when one becomes true
 }
 
 // newWire returns a wire to host:port; its own is in Addr.
@@ -67,6 +72,7 @@ func newWire(t *testing.T, to string) *wire {
 		t.Fatal(err)
 	}
 	w := &wire{Listener: l, conns: make(map[net.Conn]bool)}
+	w.asked.L = &w.mu
 	var carrying sync.WaitGroup
 	carrying.Go(func() {
 		for {
@@ -87,28 +93,62 @@ func newWire(t *testing.T, to string) *wire {
 }
 
 func (w *wire) carry(near, far net.Conn) {
-	w.mu.Lock()
-	w.conns[near], w.conns[far] = true, true
-	w.mu.Unlock()
+	w.mark(near, false)
 	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+	for _, to := range []net.Conn{near, far} {
+		from := near
+		if to == near {
+			from = far
+		}
 		both.Go(func() {
-			io.Copy(way[1], way[0])
-			near.Close()
-			far.Close()
+			defer near.Close()
+			defer far.Close()
+			buf := make([]byte, 32<<10)
+			for {
+				n, err := from.Read(buf)
+				if err != nil {
+					return
+				}
+				w.mark(near, to == far)
+				if _, err := to.Write(buf[:n]); err != nil {
+					return
+				}
+			}
 		})
 	}
 	both.Wait()
 	w.mu.Lock()
 	delete(w.conns, near)
-	delete(w.conns, far)
 	w.mu.Unlock()
+}
+
+func (w *wire) mark(near net.Conn, asks bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conns[near] = asks
+	if asks {
+		w.asked.Broadcast()
+	}
 }
 
 // cut breaks every connection that there is now. New ones are carried.
 func (w *wire) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.breakAll()
+}
+
+// cutRequest is cut when a request has no answer yet.
+func (w *wire) cutRequest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !slices.Contains(slices.Collect(maps.Values(w.conns)), true) {
+		w.asked.Wait()
+	}
+	w.breakAll()
+}
+
+func (w *wire) breakAll() {
 	for c := range w.conns {
 		c.Close()
 	}

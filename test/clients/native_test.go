@@ -75,11 +75,14 @@ func TestNativeClients(t *testing.T) {
 			peer.send(at, text)
 			c.wantMessage(text)
 
-			line.cut()
 			switch test.back {
+			case unnoticed:
+				line.cutRequest()
 			case again:
+				line.cutRequest()
 				at = c.login()
 			case resumed:
+				line.cut()
 				if e := c.await("online"); !e.Resumed {
 					t.Fatalf("a new session: %+v", e)
 				}
