@@ -1,6 +1,7 @@
 package longpoll
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -24,6 +25,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status, answer, err := h.answer(w, r)
+	if err == errParked {
+		return
+	}
 	if err != nil {
 		h.endpoint.Refuse(w, err)
 		return
@@ -49,17 +53,31 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (status int, an
 		return 0, nil, err
 	}
 	if o.Attach != 0 {
-		answer, err = h.poll(r, s, o)
+		answer, err = h.poll(w, r, s, o)
 		return http.StatusOK, answer, err
 	}
 	return http.StatusOK, acknowledge(s, ack), nil
 }
 
 // poll holds the request until there is something to say.
-func (h *Handler) poll(r *http.Request, s *transport.Session, o *push.Object) ([]byte, error) {
+func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *transport.Session, o *push.Object) ([]byte, error) {
 	p := transport.Pull{Attach: o.Attach, After: o.Ack, Wait: s.Params().Wait}
 	if o.Wait != nil {
 		p.Wait = time.Duration(*o.Wait) * time.Second
+	}
+	if pk, ok := w.(parker); ok {
+		var pending transport.Pending
+		pk.Park(func() { pending.Stop() }, nil)
+		var err error
+		pending, err = s.PullFunc(p, func(resp transport.Response) {
+			h.endpoint.Write(w, http.StatusOK, push.AppendAnswer(nil, resp, true))
+			pk.Finish()
+		})
+		if err != nil {
+			pk.Unpark()
+			return nil, err
+		}
+		return nil, errParked
 	}
 	response, err := h.endpoint.Pull(r.Context(), s, p)
 	if err != nil {
@@ -74,3 +92,11 @@ func acknowledge(s *transport.Session, ack uint64) []byte {
 	}
 	return push.AppendAck(nil, ack)
 }
+
+type parker interface {
+	Park(gone, behind func())
+	Unpark()
+	Finish()
+}
+
+var errParked = errors.New("parked")
