@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -38,6 +39,7 @@ func main() {
 	mux.HandleFunc("/pub", func(w http.ResponseWriter, r *http.Request) {
 		b.Publish(context.Background(), "t", json.RawMessage(`"`+strings.Repeat("x", 100)+`"`), nil)
 	})
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/mem", func(w http.ResponseWriter, r *http.Request) {
 		debug.FreeOSMemory()
 		var ms runtime.MemStats
@@ -57,6 +59,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
+	go http.ListenAndServe("127.0.0.1:17778", mux)
 	if os.Args[1] == "ours" {
 		panic((&httpd.Server{Handler: mux}).Serve(ln))
 	}
