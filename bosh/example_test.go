@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 
 	"github.com/mochibosh/mochibosh/bosh"
@@ -51,4 +53,30 @@ func Example() {
 	// <body xmlns='http://jabber.org/protocol/httpbind' sid='SomeSID' wait='60' requests='2' hold='1' ver='1.6' polling='5' inactivity='90' maxpause='120' accept='gzip,deflate' from='echo'/>
 	// <body xmlns='http://jabber.org/protocol/httpbind'><json xmlns='urn:xmpp:json:0'>{"hello":"world"}</json></body>
 	// <body xmlns='http://jabber.org/protocol/httpbind' type='terminate'/>
+}
+
+// A server for clients that pipeline requests, as some do.
+func ExampleListen() {
+	manager := transport.NewManager(&transport.Options{Backend: transport.Mux{}})
+	server := &http.Server{Handler: bosh.NewHandler(manager, nil), ConnContext: bosh.ConnContext}
+	ln, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go server.Serve(bosh.Listen(ln))
+
+	resp, err := http.Get("http://" + ln.Addr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	io.Copy(os.Stdout, resp.Body)
+	resp.Body.Close()
+	manager.Shutdown(context.Background())
+	server.Shutdown(context.Background())
+	http.DefaultClient.CloseIdleConnections()
+
+	// Output:
+	// This is a BOSH endpoint (XEP-0124). Programs talk to it with POST.
 }

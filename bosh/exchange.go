@@ -1,12 +1,14 @@
 package bosh
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/pipelined"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -30,7 +32,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		return
 	}
 	late := s.Err() != nil
-	resp, err := s.Exchange(r.Context(), h.request(r, req, s))
+	resp, err := await(r, s, h.request(r, req, s))
 	var over *transport.Termination
 	switch {
 	case err == nil:
@@ -86,6 +88,32 @@ func (h *Handler) request(r *http.Request, req *request, s *transport.Session) t
 }
 
 func (h *Handler) speaksXMPP(to string) bool { return h.opts.XMPP != nil && h.opts.XMPP(to) }
+
+// await is Session.Exchange for a connection on which more may follow before
+// the answer: it is let go then, for what it keeps from being read may be just
+// what would free it (XEP-0124 §18.1, RFC 9112 §9.3.2).
+func await(r *http.Request, s *transport.Session, req transport.Request) (transport.Response, error) {
+	answered := make(chan transport.Response, 1)
+	pending, err := s.ExchangeFunc(req, func(resp transport.Response) { answered <- resp })
+	if err != nil {
+		return transport.Response{}, err
+	}
+	select {
+	case resp := <-answered:
+		return resp, nil
+	default:
+	}
+	defer pipelined.Watch(r, pending.Hurry)()
+	select {
+	case resp := <-answered:
+		return resp, nil
+	case <-r.Context().Done():
+		if pending.Stop() {
+			return transport.Response{}, context.Cause(r.Context())
+		}
+		return <-answered, nil
+	}
+}
 
 // end ends a session by the fault of this request, which is told so; the
 // others learn that it was not theirs.

@@ -63,6 +63,7 @@ type settings struct {
 	wrap    func(http.Handler) http.Handler
 	greet   func(*transport.Stream) error // the backend's Open
 	http2   bool
+	plain   bool // net/http as it is, without Listen
 	streams bool // several to a session
 }
 
@@ -90,7 +91,12 @@ func newWorld(t *testing.T, set settings) *world {
 		w.transport.Protocols.SetUnencryptedHTTP2(true)
 		srv.Protocols.SetUnencryptedHTTP2(true)
 	}
-	go srv.Serve(w.net)
+	if set.plain {
+		go srv.Serve(w.net)
+	} else {
+		srv.ConnContext = bosh.ConnContext
+		go srv.Serve(bosh.Listen(w.net))
+	}
 	t.Cleanup(func() {
 		w.manager.Shutdown(context.Background())
 		w.transport.CloseIdleConnections()

@@ -107,6 +107,35 @@ func TestHTTP(t *testing.T) {
 		w.wantReceived("chunked", payload(1))
 	}))
 
+	t.Run("H-03 H-05 what net/http refuses before any handler", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{})
+		long := "X-Long: " + strings.Repeat("x", 1<<21) + "\r\n"
+		for _, test := range []struct {
+			name, head string
+			status     int
+		}{
+			{"no Host", "HTTP/1.1\r\nContent-Length: 5\r\n", 400},
+			{"two Hosts", "HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 5\r\n", 400},
+			{"two lengths", "HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n", 400},
+			{"a length that is none", "HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n", 400},
+			{"a coding besides chunked", "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n", 501},
+			{"too much header", "HTTP/1.1\r\nHost: a\r\n" + long, 431},
+		} {
+			conn := w.dial()
+			in := bufio.NewReader(conn)
+			a := w.raw(conn, in, "POST / "+test.head+"\r\nhello"+rawPost(body("rid='5' to='be.test'", "")))
+			if a.err != nil || a.status != test.status {
+				t.Errorf("%s: got %d %v, want %d", test.name, a.status, a.err, test.status)
+			}
+			if _, err := in.ReadByte(); err == nil {
+				t.Errorf("%s: what follows is answered, too", test.name)
+			}
+		}
+		if w.backend.opened() != 0 {
+			t.Error("a session was made")
+		}
+	}))
+
 	t.Run("H-08 a client that waits for 100 Continue", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='0'")
@@ -315,4 +344,56 @@ func TestCORS(t *testing.T) {
 			}
 		}))
 	}
+}
+
+// What browsers send, as they send it.
+func TestBrowsers(t *testing.T) {
+	const page = "https://chat.test"
+	t.Run("C-01 C-09 a preflight touches no session, and needs no cookie", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Origins: []string{page}}})
+		c := w.create("")
+		held := c.begin(c.at(1, "", ""))
+		r := w.request(t.Context(), "")
+		r.Method = "OPTIONS"
+		r.Header.Set("Origin", page)
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		r.Header.Set("Access-Control-Request-Headers", "content-type")
+		if a := w.do(r); a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != page || a.header.Get("Set-Cookie") != "" {
+			t.Errorf("got %d %v", a.status, a.header)
+		}
+		w.wantHeld("the request of the session", held)
+	}))
+
+	t.Run("C-07 every end and error can be read by the page", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Origins: []string{page}, MaxBody: 1000}})
+		c := w.create("wait='0'")
+		for name, xml := range map[string]string{
+			"unknown sid": body("sid='x' rid='5'", ""), "unknown host": body("rid='5' to='nowhere.test'", ""), "no target": body("rid='5'", ""),
+			"too big": c.at(1, "", strings.Repeat("x", 2000)), "an answer": c.at(1, "", ""), "no XML": "x",
+		} {
+			r := w.request(t.Context(), xml)
+			r.Header.Set("Origin", page)
+			a := w.do(r)
+			if a.status != 200 || a.header.Get("Access-Control-Allow-Origin") != page || a.header.Get("Access-Control-Allow-Credentials") != "true" || !slices.Contains(a.header["Vary"], "Origin") {
+				t.Errorf("C-08 C-10 %s: %d %v", name, a.status, a.header)
+			}
+		}
+	}))
+
+	t.Run("C-12 C-14 sendBeacon of a page that closes ends its session, that of another page does not", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{bosh: bosh.Options{Origins: []string{page}}})
+		c := w.create("")
+		beacon := func(origin string) *answer {
+			r := w.request(t.Context(), c.at(1, "type='terminate'", payload(1)))
+			r.Header.Set("Origin", origin)
+			r.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+			return w.do(r)
+		}
+		if a := beacon("https://evil.test"); a.status != 403 {
+			t.Errorf("another page: %d", a.status)
+		}
+		w.wantReceived("before", "")
+		w.wantEnd("the page", beacon(page), "end")
+		w.wantReceived("after", payload(1)+" closed")
+	}))
 }

@@ -139,6 +139,20 @@ func (m *machine) cancel(now time.Time, id uint64, fx *effects) bool {
 	return false
 }
 
+// hurry ends the wait of a slot: it and those before it are answered in their
+// turn, with what there is.
+func (m *machine) hurry(now time.Time, id uint64, fx *effects) {
+	if m.cursor.id == id {
+		m.cursor.deadline = now
+	}
+	for i := range m.slots {
+		if m.slots[i].id == id {
+			m.slots[i].deadline = now
+		}
+	}
+	m.settle(now, fx)
+}
+
 // advance does what the time has made due.
 func (m *machine) advance(now time.Time, fx *effects) {
 	m.settle(now, fx)

@@ -26,6 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the machine did into testd
 //	send ["frame"…]              send stream "frame"…
 //	ack N                        attach N
 //	cancel N | cancel pull       the connection of the newest copy is gone
+//	hurry N | hurry pull         it is needed for something else
 //	stall | resume               backends take nothing for a while, then everything
 //	terminate CONDITION [text]   tick D   kept   deadline
 func TestMachine(t *testing.T) {
@@ -212,6 +213,9 @@ func (s *scripted) run(line string) error {
 		if !open {
 			fmt.Fprintln(s.log, "was answered before")
 		}
+	case "hurry":
+		s.m.hurry(s.now, s.ids[c.words[0]], &fx)
+		s.deliver(&fx)
 	case "stall", "resume":
 		if s.stalled = c.name == "stall"; !s.stalled {
 			s.deliver(&fx)

@@ -200,6 +200,19 @@ func (p Pending) Stop() bool {
 	return open
 }
 
+// Hurry ends the wait of the request or pull, since its connection is needed
+// for something else: it is answered as soon as its turn comes, with what there
+// is then, and so are the requests before it. Afterwards it has no effect.
+func (p Pending) Hurry() {
+	if p.id == 0 {
+		return
+	}
+	var fx effects
+	now := p.session.lock()
+	p.session.machine.hurry(now, p.id, &fx)
+	p.session.unlock(now, &fx)
+}
+
 // ExchangeFunc takes a numbered request; f is called once with its response,
 // unless the connection is taken off it first, and then a copy of the request
 // may claim its place. f may be called before ExchangeFunc returns, must not

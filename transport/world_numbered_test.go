@@ -86,8 +86,13 @@ func (c *numbered) ask(seq uint64) {
 			c.t.Fatalf("request %d with %d answered: %v; end: %v", seq, c.done, err, c.m.end)
 		}
 		c.cuts = append(c.cuts, func() {
-			listening = false
 			var fx effects
+			if c.oneIn(3) { // not cut, but in a hurry
+				c.m.hurry(c.now, id, &fx)
+				c.do(&fx)
+				return
+			}
+			listening = false
 			c.m.cancel(c.now, id, &fx)
 			c.do(&fx)
 		})
