@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 export FUZZTIME
 
 .NOTPARALLEL:
-.PHONY: test setup fmt-check lint race unit fuzz browser types
+.PHONY: test setup fmt-check lint race unit fuzz browser types conformance
 
 # Everything below; fails when any of it fails.
 test:
@@ -38,3 +38,7 @@ browser:
 
 types:
 	@scripts/types
+
+# Writes docs/conformance.md anew; what it says of tests, make test checks.
+conformance:
+	go run ./internal/conformance

@@ -25,7 +25,7 @@ const (
 	attrAck     = "ack"     // not empty: acknowledgements are used
 	attrStream  = "stream"  // name of the first stream; empty: there is no other
 	attrXMPP    = "xmpp"    // not empty: the target is an XMPP domain
-	attrTLS     = "tls"     // not empty: created over TLS
+	attrChannel = "channel" // what it was created over; empty: in clear
 )
 
 // create makes a session and answers at once, with the payloads that the
@@ -113,8 +113,8 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 			p.Attrs[name] = strings.Clone(value)
 		}
 	}
-	if r.TLS != nil {
-		p.Attrs[attrTLS] = "1"
+	if channel := channelOf(r); channel != "" {
+		p.Attrs[attrChannel] = channel
 	}
 	return p
 }
@@ -122,18 +122,22 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 // polls reports whether a session has nothing held (XEP-0124 §12).
 func polls(p transport.Params) bool { return p.Wait == 0 || p.Hold == 0 }
 
-// notCreated answers when the manager refuses. A full server is the one case
-// for a status of its own: clients come back after a 503, and give up on
-// anything else.
+// notCreated answers when the manager refuses. Here the status tells more than
+// a condition could: clients come back after a 503 of a full server, and give
+// up at a 429, which is for those that have too many sessions.
 func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport.Params, err error) {
 	var t *transport.Termination
 	if errors.As(err, &t) {
 		h.deny(w, r, p, conditionOf(t))
 		return
 	}
-	h.opts.Logger.Warn("bosh: no session created", "error", err)
-	w.Header().Set("Retry-After", "10")
-	h.write(w, r, http.StatusServiceUnavailable, p.Attrs[attrContent], terminal(policyViolation))
+	status, after := http.StatusServiceUnavailable, "10"
+	if errors.Is(err, transport.ErrClientLimit) {
+		status, after = http.StatusTooManyRequests, "60"
+	}
+	h.opts.Logger.Warn("bosh: no session created", "error", err, "remote", r.RemoteAddr)
+	w.Header().Set("Retry-After", after)
+	h.write(w, r, status, p.Attrs[attrContent], terminal(policyViolation))
 }
 
 // notOpened answers when the backend refuses.

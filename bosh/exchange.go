@@ -21,10 +21,10 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		return
 	}
 	p := s.Params()
-	if p.Attrs[attrTLS] != "" && r.TLS == nil {
+	if !isAsSecure(r, p.Attrs[attrChannel]) {
 		// Ending the session would let anybody end it who has seen the sid
 		// (XEP-0124 §19.1).
-		h.violation(r, "plain request for a session made over TLS")
+		h.violation(r, "request over another channel than its session was made over")
 		abort()
 	}
 	if p.MaxPause > 0 && req.pause() > p.MaxPause {

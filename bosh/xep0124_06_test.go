@@ -61,7 +61,7 @@ func TestBadInput(t *testing.T) {
 		{"a good payload before a bad one", open + "IDS><n xmlns='u'/><json xmlns='urn:xmpp:json:0'>{</json></body>"},
 	}
 	for _, test := range tests {
-		t.Run(test.name, bubble(func(t *testing.T) {
+		t.Run("B-17.8 "+test.name, bubble(func(t *testing.T) {
 			w := newWorld(t, settings{})
 			c, other := w.create(""), w.create("")
 			held := other.begin(other.at(1, "", ""))
@@ -70,7 +70,7 @@ func TestBadInput(t *testing.T) {
 			xml = strings.ReplaceAll(xml, "IDS", ids)
 			a := w.post(xml)
 			if c := a.condition(); c != "bad-request" && c != "policy-violation" || a.status != 200 {
-				t.Errorf("B-17.8 got %d %q %v", a.status, a.xml, a.err)
+				t.Errorf("got %d %q %v", a.status, a.xml, a.err)
 			}
 			w.wantAfter("answer", a, 0)
 			w.wantHeld("another session's request", held)

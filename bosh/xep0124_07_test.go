@@ -1,7 +1,9 @@
 package bosh_test
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"strings"
@@ -113,6 +115,18 @@ func TestCreation(t *testing.T) {
 		w.create("")
 		a := w.post(body("rid='5' to='be.test' ver='1.6'", ""))
 		if a.status != 503 || a.header.Get("Retry-After") == "" || a.condition() == "" {
+			t.Errorf("got %d %v %q", a.status, a.header, a.xml)
+		}
+	}))
+}
+
+func TestClientLimit(t *testing.T) {
+	t.Run("T-16 a client with too many sessions gets 429", bubble(func(t *testing.T) {
+		w := newWorld(t, settings{manager: transport.Options{
+			Admit: func(context.Context) (func(), error) { return nil, transport.ErrClientLimit },
+		}})
+		a := w.post(body("rid='5' to='be.test' ver='1.6'", ""))
+		if a.status != 429 || a.header.Get("Retry-After") == "" || a.condition() != "policy-violation" {
 			t.Errorf("got %d %v %q", a.status, a.header, a.xml)
 		}
 	}))
@@ -234,26 +248,37 @@ func TestSessionIDs(t *testing.T) {
 		}
 	}))
 
-	t.Run("B-19.4 a session made over TLS is not served without, nor ended", bubble(func(t *testing.T) {
+	t.Run("B-19.3 B-19.4 a session made over TLS is not served otherwise, nor ended", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{wrap: func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.Header.Get("Secure") != "" {
+				switch name := r.Header.Get("Secure"); name {
+				case "":
+				case "none":
 					r.TLS = &tls.ConnectionState{}
+				default:
+					r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte(name)}}}
 				}
 				h.ServeHTTP(w, r)
 			})
 		}})
-		secure := func(xml string) *answer {
+		secure := func(certificate, xml string) *answer {
 			r := w.request(t.Context(), xml)
-			r.Header.Set("Secure", "yes")
+			r.Header.Set("Secure", certificate)
 			return w.do(r)
 		}
-		c := &client{world: w}
-		c.sid = secure(body(fmt.Sprintf("rid='%d' to='be.test' wait='0'", first), "")).attrs["sid"]
-		if a := w.post(c.at(1, "", payload(1))); a.err == nil {
-			t.Errorf("answered %q", a.xml)
+		for _, test := range []struct{ name, made, other string }{
+			{"B-19.4 in clear, made over TLS", "none", ""},
+			{"B-19.3 B-19.4 with another certificate", "a", "b"},
+			{"B-19.3 B-19.4 without the certificate", "a", "none"},
+			{"B-19.3 B-19.4 with one of a sudden", "none", "a"},
+		} {
+			c := &client{world: w}
+			c.sid = secure(test.made, body(fmt.Sprintf("rid='%d' to='be.test' wait='0'", first), "")).attrs["sid"]
+			if a := secure(test.other, c.at(1, "", payload(1))); a.err == nil {
+				t.Errorf("%s: answered %q", test.name, a.xml)
+			}
+			w.wantXML(test.name+", then as it should be", secure(test.made, c.at(1, "", "")), empty)
+			w.wantReceived(test.name+", afterwards", "")
 		}
-		w.wantXML("over TLS", secure(c.at(1, "", "")), empty)
-		w.wantReceived("afterwards", "")
 	}))
 }

@@ -52,7 +52,7 @@ func TestHolding(t *testing.T) {
 		w.wantAfter("newer", two.answer(), 61*time.Second)
 	}))
 
-	t.Run("B-08.15 what comes while nothing is held goes with the next request", bubble(func(t *testing.T) {
+	t.Run("B-08.11 B-08.15 what comes while nothing is held goes with the next request", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		for n := range 20 {
@@ -61,7 +61,7 @@ func TestHolding(t *testing.T) {
 		a := c.post(c.at(1, "", ""))
 		w.wantAfter("next request", a, 0)
 		if len(a.payloads) != 20 {
-			t.Fatalf("B-08.11: %d payloads", len(a.payloads))
+			t.Fatalf("%d payloads", len(a.payloads))
 		}
 		for n, p := range a.payloads {
 			if p != payload(n) {

@@ -64,12 +64,12 @@ func TestOrder(t *testing.T) {
 }
 
 func TestWindow(t *testing.T) {
-	t.Run("B-14.6 B-14.7 T-07 above the window the session ends, for all", bubble(func(t *testing.T) {
+	t.Run("B-14.6 B-14.7 B-17.14 T-07 A-4 above the window the session ends, for all", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		one := c.begin(c.at(1, "", ""))
 		w.wantXML("above", c.post(c.at(4, "", payload(4))), terminal("item-not-found"))
-		w.wantXML("A-4 B-17.14 held", one.answer(), terminal("other-request"))
+		w.wantXML("held", one.answer(), terminal("other-request"))
 		w.wantReceived("then", "closed")
 		w.wantXML("late", c.post(c.at(2, "", "")), terminal("item-not-found"))
 	}))

@@ -288,7 +288,7 @@ func TestStreamsAreClosed(t *testing.T) {
 			&transport.Termination{Condition: transport.BackendError, Payload: []transport.Frame{{Data: []byte("<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>")}}},
 			"<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>"},
 	} {
-		t.Run(end.name+", one, and the other lives", bubble(func(t *testing.T) {
+		t.Run("B-16.12 B-16.19 "+end.name+", one, and the other lives", bubble(func(t *testing.T) {
 			c, a, b, nameA, nameB := two(t, settings{})
 			poll := c.begin(c.at(2, "", ""))
 			b.Stream.Close(end.t)
@@ -299,7 +299,7 @@ func TestStreamsAreClosed(t *testing.T) {
 			c.wantXML("the end", poll.answer(), want)
 			poll = c.begin(c.at(3, "", ""))
 			a.send(payload(1))
-			c.wantXML("B-16.12 B-16.19 the other, by its name still", poll.answer(), "<body xmlns='"+ns+"' stream='"+nameA+"'>"+payload(1)+"</body>")
+			c.wantXML("the other, by its name still", poll.answer(), "<body xmlns='"+ns+"' stream='"+nameA+"'>"+payload(1)+"</body>")
 		}))
 	}
 

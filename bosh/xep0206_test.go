@@ -58,7 +58,7 @@ func TestXEP0206Opening(t *testing.T) {
 			" xmlns:stream='http://etherx.jabber.org/streams'>"+features+"</body>")
 	}))
 
-	t.Run("X-04.1 A-16 T-42 a slow server's come later; the creation waits for two seconds", bubble(func(t *testing.T) {
+	t.Run("X-04.1 X-04.6 A-16 T-42 a slow server's come later; the creation waits for two seconds", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp())
 		c := w.create("")
 		w.wantAfter("the creation", c.created, 2*time.Second)
@@ -66,7 +66,7 @@ func TestXEP0206Opening(t *testing.T) {
 			t.Errorf("created: %s", c.created.xml)
 		}
 		poll := c.begin(c.at(1, "", ""))
-		c.wantHeld("X-04.6 an empty request for features", poll)
+		c.wantHeld("an empty request for features", poll)
 		st := w.backend.stream()
 		st.TrySend([]byte(opening))
 		st.send(features)

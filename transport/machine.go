@@ -90,6 +90,45 @@ func (m *machine) send(now time.Time, f Frame, fx *effects) error {
 	return nil
 }
 
+// sendSome queues frames of a stream, as many as there is room for, and only
+// then settles, so that one answer carries them all. It returns how many; with
+// ErrFull, there is no room for the next.
+func (m *machine) sendSome(now time.Time, stream string, data [][]byte, fx *effects) (n int, err error) {
+	if m.end != nil {
+		return 0, m.end
+	}
+	for n < len(data) && m.out.add(Frame{Stream: stream, Data: data[n]}) {
+		n++
+	}
+	if n > 0 {
+		m.settle(now, fx)
+	}
+	if n < len(data) {
+		err = ErrFull
+	}
+	return n, err
+}
+
+// sendAll is sendSome that takes all frames or, with ErrFull, none: together
+// they have to fit as one frame of their size would.
+func (m *machine) sendAll(now time.Time, stream string, data [][]byte, fx *effects) error {
+	size := 0
+	for _, p := range data {
+		size += len(p) + frameOverhead
+	}
+	switch {
+	case m.end != nil:
+		return m.end
+	case !m.out.fits(size):
+		return ErrFull
+	}
+	for _, p := range data {
+		m.out.push(Frame{Stream: stream, Data: p})
+	}
+	m.settle(now, fx)
+	return nil
+}
+
 // terminate ends the session. Only the first call counts.
 func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 	if m.end != nil {

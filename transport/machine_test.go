@@ -23,7 +23,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the machine did into testd
 //	new [hold=1] [requests=2] [wait=60s] [inactivity=30s] [maxpause=2m] [first=100] [in=N] [out=N] [onestream]
 //	req N ["frame"…] [ack=N] [wait=D] [pause=D] [end]
 //	push N ["frame"…]            pull [attach=N] [after=N] [wait=D] [again]
-//	send ["frame"…]              send stream "frame"…
+//	send ["frame"…]              send stream "frame"…             sendall "frame"…
 //	ack N                        attach N
 //	cancel N | cancel pull       the connection of the newest copy is gone
 //	hurry N | hurry pull         it is needed for something else
@@ -190,11 +190,14 @@ func (s *scripted) run(line string) error {
 		}, s.reply(conn), &fx)
 		s.opened("pull", conn, id, err, &fx)
 	case "send":
-		for _, f := range c.frames {
-			f.Stream = c.words[0]
-			if err := s.m.send(s.now, f, &fx); err != nil {
-				fmt.Fprintf(s.log, "%q:%s\n", f.Data, failure(err))
-			}
+		n, err := s.m.sendSome(s.now, c.words[0], data(c.frames), &fx)
+		if err != nil {
+			fmt.Fprintf(s.log, "%q:%s\n", c.frames[n].Data, failure(err))
+		}
+		s.deliver(&fx)
+	case "sendall":
+		if err := s.m.sendAll(s.now, c.words[0], data(c.frames), &fx); err != nil {
+			fmt.Fprintf(s.log, "none of them:%s\n", failure(err))
 		}
 		s.deliver(&fx)
 	case "ack":
@@ -341,6 +344,13 @@ func failure(err error) string {
 		return ""
 	}
 	return " " + strings.TrimPrefix(err.Error(), "transport: ")
+}
+
+func data(frames []Frame) (out [][]byte) {
+	for _, f := range frames {
+		out = append(out, f.Data)
+	}
+	return out
 }
 
 func span(first, last uint64) string {

@@ -29,14 +29,19 @@ func NewManager(opts *Options) *Manager {
 
 // Create makes a session with the parameters, within the manager's limits. It
 // has no stream yet. Errors: ErrTooManySessions; the *Termination of a manager
-// that was shut down.
+// that was shut down; those of Options.Admit.
 func (m *Manager) Create(ctx context.Context, p Params) (*Session, error) {
-	s := &Session{id: m.opts.NewID(), manager: m}
+	release, err := m.opts.Admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{id: m.opts.NewID(), manager: m, release: release}
 	var fx effects
 	now := s.lock()
 	s.machine = newMachine(p.clamp(&m.opts.Limits), now)
 	if err := m.add(s); err != nil {
 		s.mu.Unlock()
+		s.leave()
 		return nil, err
 	}
 	s.unlock(now, &fx)
@@ -120,6 +125,7 @@ func (m *Manager) ended(s *Session) {
 	if f := m.opts.Trace.SessionEnded; f != nil {
 		f(s, t)
 	}
+	s.leave()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.live--
@@ -127,6 +133,13 @@ func (m *Manager) ended(s *Session) {
 	for len(m.past) > max(0, m.opts.MaxEnded) {
 		delete(m.sessions, m.past[0].id)
 		m.past[0], m.past = nil, m.past[1:]
+	}
+}
+
+// leave gives back what Options.Admit counted.
+func (s *Session) leave() {
+	if s.release != nil {
+		s.release()
 	}
 }
 

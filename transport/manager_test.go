@@ -25,6 +25,28 @@ func TestManagerLimits(t *testing.T) {
 			t.Errorf("after one ended: %v", err)
 		}
 	}))
+	t.Run("whatever Admit counts", bubble(func(t *testing.T) {
+		var admitted, released int
+		m := NewManager(&Options{MaxSessions: 1, Admit: func(context.Context) (func(), error) {
+			if admitted == 2 {
+				return nil, ErrClientLimit
+			}
+			admitted++
+			return func() { released++ }, nil
+		}})
+		s, _ := m.Create(t.Context(), testParams)
+		if _, err := m.Create(t.Context(), testParams); err != ErrTooManySessions || released != 1 {
+			t.Errorf("above MaxSessions: %v, released %d; want it released", err, released)
+		}
+		if _, err := m.Create(t.Context(), testParams); err != ErrClientLimit || released != 1 {
+			t.Errorf("not admitted: %v, released %d; want nothing released", err, released)
+		}
+		s.Terminate(nil)
+		s.Terminate(nil)
+		if released != 2 {
+			t.Errorf("after the end: released %d, want 2", released)
+		}
+	}))
 	t.Run("streams of a session", bubble(func(t *testing.T) {
 		s := newBareSession(t, &Options{Backend: &recorder{}, MaxStreams: 2}, testParams)
 		openStream(t, s, "1")

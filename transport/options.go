@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -67,6 +68,11 @@ type Options struct {
 	// Limits are upper bounds of what sessions may agree on. Zero fields
 	// stand for the Default constants.
 	Limits Params
+	// Admit, if set, is asked before a session is made, with the context of the
+	// request for it. An error refuses: Create returns it, and carriers tell
+	// [ErrClientLimit] from others. Release, if not nil, is called once, when
+	// the session is over or did not come about. Neither may block.
+	Admit func(ctx context.Context) (release func(), err error)
 	// MaxSessions bounds the live sessions. Zero: DefaultMaxSessions.
 	MaxSessions int
 	// MaxStreams bounds the open streams of one session. Zero:
@@ -95,6 +101,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if opts.NewID == nil {
 		opts.NewID = uuid.NewString
+	}
+	if opts.Admit == nil {
+		opts.Admit = func(context.Context) (func(), error) { return nil, nil }
 	}
 	if opts.Trace == nil {
 		opts.Trace = &Trace{}

@@ -26,17 +26,24 @@ func (b *outbox) last() uint64 { return b.base + uint64(len(b.frames)) }
 // single frame fits an empty outbox whatever its size, and the end of a
 // stream, which must not be lost, fits always.
 func (b *outbox) add(f Frame) bool {
-	n := f.size()
-	if len(b.frames) > 0 && b.bytes+n > b.max && f.End == nil {
+	if !b.fits(f.size()) && f.End == nil {
 		return false
 	}
-	b.bytes += n
-	b.frames = append(b.frames, f)
+	b.push(f)
 	return true
 }
 
+// push numbers a frame whether it fits or not.
+func (b *outbox) push(f Frame) {
+	b.bytes += f.size()
+	b.frames = append(b.frames, f)
+}
+
+// fits reports whether so many bytes, sent at once, are within the budget.
+func (b *outbox) fits(n int) bool { return len(b.frames) == 0 || b.bytes+n <= b.max }
+
 // full reports whether add would refuse even an empty frame.
-func (b *outbox) full() bool { return len(b.frames) > 0 && b.bytes+frameOverhead > b.max }
+func (b *outbox) full() bool { return !b.fits(frameOverhead) }
 
 // ack releases all frames up to n. A lower number than before is an old one
 // and changes nothing.

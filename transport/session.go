@@ -18,6 +18,7 @@ import (
 type Session struct {
 	id      string
 	manager *Manager
+	release func() // of Options.Admit; may be nil
 
 	mu      sync.Mutex
 	machine machine

@@ -158,43 +158,60 @@ func (st *Stream) Target() string { return st.target }
 
 // ---- towards the client
 
-// TrySend queues p for the client. It never blocks and makes no copy: p is
-// not to be modified any more. ErrFull: the client is behind by the whole
-// byte budget. ErrStreamClosed, or the *Termination of the session: too late.
-func (st *Stream) TrySend(p []byte) error {
+// TrySend queues frames for the client, all of them or none; one response
+// carries them together, if nothing else limits it. It never blocks and makes
+// no copy: they are not to be modified any more. ErrFull: the client is behind
+// by the byte budget, which counts them as one frame of their size would.
+// ErrStreamClosed, or the *Termination of the session: too late.
+func (st *Stream) TrySend(frames ...[]byte) error {
 	s := st.session
 	var fx effects
 	now := s.lock()
-	err := st.send(now, p, &fx)
+	err := st.over()
+	if err == nil {
+		err = s.machine.sendAll(now, st.name, frames, &fx)
+	}
 	s.unlock(now, &fx)
 	return err
 }
 
-// Send is TrySend that waits for room, until the context is done.
-func (st *Stream) Send(ctx context.Context, p []byte) error {
+// Send is TrySend that takes as many frames as there is room for, waits until
+// there is room for the next, and so on, until the context is done. Frames of
+// others may get in where it waits; with an error, the first frames may have
+// been sent.
+func (st *Stream) Send(ctx context.Context, frames ...[]byte) error {
 	s := st.session
 	for {
 		var fx effects
 		now := s.lock()
-		err := st.send(now, p, &fx)
-		if err != ErrFull {
+		n, err := 0, st.over()
+		if err == nil {
+			n, err = s.machine.sendSome(now, st.name, frames, &fx)
+		}
+		frames = frames[n:]
+		switch {
+		case err != ErrFull:
 			s.unlock(now, &fx)
 			return err
-		}
-		if err := s.await(ctx, true); err != nil {
-			return err
+		case n > 0:
+			s.unlock(now, &fx) // what was taken may have to be answered with
+		default:
+			if err := s.await(ctx, true); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-func (st *Stream) send(now time.Time, p []byte, fx *effects) error {
-	if st.end != nil {
-		if end := st.session.machine.end; end != nil {
-			return end
-		}
-		return ErrStreamClosed
+// over returns why nothing can be sent any more, or nil; with the lock held.
+func (st *Stream) over() error {
+	switch {
+	case st.end == nil:
+		return nil
+	case st.session.machine.end != nil:
+		return st.session.machine.end
 	}
-	return st.session.machine.send(now, Frame{Stream: st.name, Data: p}, fx)
+	return ErrStreamClosed
 }
 
 // Close ends the stream from the backend's side; nil stands for a normal end.

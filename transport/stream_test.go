@@ -40,6 +40,32 @@ func TestSend(t *testing.T) {
 		r := pull(t.Context(), s, Pull{After: 1})
 		wantFrames(t, r.wantDone(t, "both"), "what was sent", "a", "a")
 	}))
+	t.Run("TrySend takes all frames or none", bubble(func(t *testing.T) {
+		s, st := newSession(t, &recorder{}, testParams)
+		half := []byte(large[:500])
+		st.TrySend(half)
+		if err := st.TrySend([]byte("x"), half); err != ErrFull {
+			t.Errorf("err = %v, want ErrFull", err)
+		}
+		r := pull(t.Context(), s, Pull{After: 0})
+		wantFrames(t, r.wantDone(t, "there is one"), "the batch that did not fit left nothing", string(half))
+	}))
+	t.Run("Send hands on what there is room for, and then the rest", bubble(func(t *testing.T) {
+		s, st := newSession(t, &recorder{}, testParams)
+		held := pull(t.Context(), s, Pull{Wait: time.Minute})
+		held.wantWaiting(t, "nothing was sent")
+		r := start(func() (struct{}, error) {
+			return struct{}{}, st.Send(t.Context(), []byte("a"), []byte("b"), []byte(large), []byte("c"))
+		})
+		wantFrames(t, held.wantDone(t, "some have room"), "in one response", "a", "b")
+		r.wantWaiting(t, "no room for the third")
+		s.Ack(2)
+		r.wantWaiting(t, "no room for the fourth")
+		s.Ack(3)
+		r.wantDone(t, "all have room")
+		last := pull(t.Context(), s, Pull{After: 3})
+		wantFrames(t, last.wantDone(t, "there is one"), "the last", "c")
+	}))
 	t.Run("Send waits until the context is done", bubble(func(t *testing.T) {
 		s, st := setup(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

@@ -102,6 +102,9 @@ var (
 	ErrStreamClosed = errors.New("transport: stream closed")
 	// ErrTooManySessions means that Options.MaxSessions is reached.
 	ErrTooManySessions = errors.New("transport: too many sessions")
+	// ErrClientLimit means that this client has too many sessions, or makes
+	// them too fast: what Options.Admit returns then.
+	ErrClientLimit = errors.New("transport: too many sessions of one client")
 	// ErrTooManyStreams means that Options.MaxStreams is reached.
 	ErrTooManyStreams = errors.New("transport: too many streams in the session")
 )

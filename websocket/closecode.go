@@ -9,6 +9,7 @@ import (
 const (
 	closeNormal      = 1000
 	closeGoingAway   = 1001
+	closeProtocol    = 1002
 	closeUnsupported = 1003
 	closeInvalid     = 1007
 	closeTooBig      = 1009

@@ -1,8 +1,10 @@
 package websocket
 
 import (
+	"compress/flate"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -19,6 +21,7 @@ import (
 // goroutine may read; any may write.
 type conn struct {
 	ws      *gorilla.Conn
+	corked  *corked       // what ws writes to
 	limit   int64         // bytes of one message, after decompression
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
@@ -48,8 +51,37 @@ func choose(r *http.Request, spoken []string) string {
 	return ""
 }
 
-// upgradable reports whether the request asks for a WebSocket at all.
-func upgradable(r *http.Request) bool { return gorilla.IsWebSocketUpgrade(r) }
+// upgradable reports whether the request asks for a WebSocket at all. RFC 6455
+// §4.2.1: of HTTP/1.1 or higher, which the library does not look at.
+func upgradable(r *http.Request) bool { return r.ProtoAtLeast(1, 1) && gorilla.IsWebSocketUpgrade(r) }
+
+// deflatable reports whether the client offers permessage-deflate such that
+// the library's answer to it is a legal one. RFC 7692 §7: an offer is declined
+// if it has an unknown parameter, or limits our window, which the library
+// cannot do.
+func deflatable(r *http.Request) bool {
+	for _, line := range r.Header["Sec-Websocket-Extensions"] {
+		for offer := range strings.SplitSeq(line, ",") {
+			parameters := strings.Split(offer, ";")
+			if strings.TrimSpace(parameters[0]) != "permessage-deflate" {
+				continue
+			}
+			known := true
+			for _, p := range parameters[1:] {
+				name, _, _ := strings.Cut(p, "=")
+				switch strings.TrimSpace(name) {
+				case "server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits":
+				default:
+					known = false
+				}
+			}
+			if known {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // upgrade makes a WebSocket of the request. After an error it was answered.
 func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options) (*conn, error) {
@@ -58,14 +90,16 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 		ReadBufferSize:    readBuffer,
 		WriteBufferPool:   &writeBuffers,
 		CheckOrigin:       func(*http.Request) bool { return true }, // checked before
-		EnableCompression: o.Compression,
+		EnableCompression: o.Compression && deflatable(r),
 	}
-	ws, err := u.Upgrade(w, r, http.Header{headerProtocol: {protocol}})
+	h := &hijacker{ResponseWriter: w}
+	ws, err := u.Upgrade(h, r, http.Header{headerProtocol: {protocol}})
 	if err != nil {
 		return nil, err
 	}
 	c := &conn{
 		ws:      ws,
+		corked:  h.conn,
 		limit:   int64(o.Push.MaxBody),
 		silence: 2*o.Push.Ping + o.Push.WriteTimeout,
 		timeout: o.Push.WriteTimeout,
@@ -85,6 +119,30 @@ var (
 	errTooBig  = errors.New("websocket: message too big")
 	errSilence = errors.New("websocket: nothing heard")
 )
+
+// failure returns the close code for what read returned, and the reason;
+// zero: the client closed the connection, or is gone.
+func failure(err error) (code int, reason string) {
+	var closed *gorilla.CloseError
+	var corrupt flate.CorruptInputError
+	switch {
+	case errors.Is(err, errBinary):
+		return closeUnsupported, "messages are text"
+	case errors.Is(err, errUTF8):
+		return closeInvalid, "not UTF-8"
+	case errors.Is(err, errTooBig):
+		return closeTooBig, "message too big"
+	case errors.Is(err, errSilence):
+		return closeGoingAway, "nothing heard"
+	case errors.As(err, &closed):
+		return 0, ""
+	case errors.As(err, &corrupt), errors.Is(err, io.ErrUnexpectedEOF):
+		return closeInvalid, "not deflated"
+	case strings.HasPrefix(err.Error(), "websocket: "):
+		return closeProtocol, "not WebSocket" // the library has said so already, mostly
+	}
+	return 0, ""
+}
 
 // read returns the next text message. Within the time-out something must
 // arrive; later, a pong will do. After errTooBig it can be called again: what
@@ -162,7 +220,20 @@ func (c *conn) close(code int, reason string) {
 		reason = reason[:120]
 	}
 	_ = c.ws.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(code, reason), time.Now().Add(c.timeout))
+	_ = c.corked.uncork()
 	_ = c.ws.Close()
+}
+
+// fail closes the connection for what read returned. RFC 6455 §7.1.7: with a
+// fitting code, and a line in the log.
+func (c *conn) fail(err error, log *slog.Logger) {
+	code, reason := failure(err)
+	if code == 0 {
+		c.drop()
+		return
+	}
+	log.Info("websocket failed", "code", code, "reason", reason)
+	c.close(code, reason)
 }
 
 // drop closes the connection without a word: the client is gone.

@@ -20,6 +20,9 @@
 //	<close/>               ─▶ Push, Terminate(Normal)     ─▶ Receive, Close
 //	<close/>, close 1000   ◀─ Response.End
 //
+// Another <open/> restarts the stream, once the backend has told of success in
+// SASL; at any other time it is an error, as a connection has one stream.
+//
 // What the carrier says itself is the end. It is spelled as a stream error
 // (RFC 6120 §4.9) and <close/>, with an <open/> in front if the backend gave
 // none; transport.Moved is a <close/> with the new address. The connection is

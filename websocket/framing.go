@@ -9,11 +9,12 @@ import (
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
 )
 
-// Namespaces of RFC 7395 §3.3.2 and RFC 6120 §4.8.1, §4.9.
+// Namespaces of RFC 7395 §3.3.2 and RFC 6120 §4.8.1, §4.9, §6.4.1.
 const (
 	spaceFraming = "urn:ietf:params:xml:ns:xmpp-framing"
 	spaceStream  = "http://etherx.jabber.org/streams"
 	spaceErrors  = "urn:ietf:params:xml:ns:xmpp-streams"
+	spaceSASL    = "urn:ietf:params:xml:ns:xmpp-sasl"
 )
 
 // closeElement ends a stream. Some clients compare it byte by byte, space and
@@ -87,6 +88,17 @@ func closing(frame []byte, secure bool) (element string, ok bool) {
 		return element, true
 	}
 	return closeElement, true
+}
+
+// isSuccess reports whether a frame of the backend tells that the client is
+// authenticated, so that a restart follows (RFC 6120 §6.4.6).
+func isSuccess(frame []byte) bool {
+	name := frame[:max(0, bytes.IndexAny(frame, " \t\r\n/>"))]
+	if !bytes.HasSuffix(name, []byte("success")) {
+		return false // nearly all
+	}
+	e, err := xmlframe.ParseElement(frame, false, &xmlframe.Limits{MaxBytes: len(frame)})
+	return err == nil && e.Name.Is(spaceSASL, "success")
 }
 
 // trim takes off white space around an element: no message begins with any

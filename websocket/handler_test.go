@@ -199,7 +199,7 @@ func TestRefusal(t *testing.T) {
 		{"malformed JSON", `{`, "bad-request", 4400},
 		{"not an object", `[]`, "bad-request", 4400},
 		{"wrong type", `{"ack":"1"}`, "bad-request", 4400},
-		{"unknown session", `{"session":"nope","key":"k","attach":1}`, "gone", 4410},
+		{"S-07.4 unknown session", `{"session":"nope","key":"k","attach":1}`, "gone", 4410},
 		{"wrong key", `{"session":"SESSION","key":"k","attach":1}`, "forbidden", 4403},
 		{"no attach", `{"session":"SESSION","key":"KEY"}`, "bad-request", 4400},
 		{"attach not above all before", `{"session":"SESSION","key":"KEY","attach":3}`, "replaced", 4000},

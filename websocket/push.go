@@ -137,15 +137,7 @@ func (p *pusher) refuse(err error) {
 	case errors.As(err, &refusal):
 		_ = p.conn.write(refusal.Append(nil))
 		p.conn.close(codeOfError(refusal), string(refusal.Code))
-	case errors.Is(err, errBinary):
-		p.conn.close(closeUnsupported, "messages are text")
-	case errors.Is(err, errUTF8):
-		p.conn.close(closeInvalid, "not UTF-8")
-	case errors.Is(err, errTooBig):
-		p.conn.close(closeTooBig, "message too big")
-	case errors.Is(err, errSilence):
-		p.conn.close(closeGoingAway, "nothing heard")
 	default:
-		p.conn.drop()
+		p.conn.fail(err, p.endpoint.Options().Logger)
 	}
 }

@@ -41,6 +41,7 @@ func TestStreamCloses(t *testing.T) {
 		c.say(closeStream)
 		c.say(`<message xmlns="jabber:client" id="late"/>`)
 		c.say(`not even XML`)
+		c.say(closeStream)
 		c.want("the stanza", `<message xmlns="jabber:client"/>`)
 		c.want("our <close/>", closeStream)
 		c.wantCode("no error", 1000)
@@ -62,7 +63,7 @@ func TestStreamCloses(t *testing.T) {
 			t.Errorf("after %v", waited)
 		}
 	}))
-	t.Run("W-03.21: both may close at once", bubble(func(t *testing.T) {
+	t.Run("W-03.21, W-03.22: both may close at once", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		go b.Close(nil)
 		c.say(closeStream)
@@ -102,7 +103,7 @@ func TestStreamCloses(t *testing.T) {
 			t.Errorf("%d sessions live on", n)
 		}
 	}))
-	t.Run("W-03.24: the WebSocket's close frame alone is no <close/>", bubble(func(t *testing.T) {
+	t.Run("W-03.24, S-05.10: the WebSocket's close frame alone is no <close/>", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		if err := c.WriteMessage(8, []byte{1000 >> 8, 1000 & 0xff}); err != nil {
 			t.Fatal(err)

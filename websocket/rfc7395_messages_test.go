@@ -1,6 +1,7 @@
 package websocket_test
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -30,14 +31,37 @@ func TestMessages(t *testing.T) {
 			c.want("to the client", message)
 		}
 	}))
-	t.Run("several frames are several messages", bubble(func(t *testing.T) {
+	t.Run("W-03.12: several frames are several messages, and leave together", bubble(func(t *testing.T) {
+		s := startXMPP(t, xmppOptions())
+		c, b := s.open()
+		before := s.writes.Load()
+		b.say(`<first xmlns="urn:1"/>`) // waits for its reader, and the others behind it
+		synctest.Wait()
+		for n := range 100 {
+			b.say(fmt.Sprintf(`<a xmlns="urn:%d"/>`, n))
+		}
+		c.want("the first", `<first xmlns="urn:1"/>`)
+		for n := range 100 {
+			c.want("the others", fmt.Sprintf(`<a xmlns="urn:%d"/>`, n))
+		}
+		if n := s.writes.Load() - before; n != 2 {
+			t.Errorf("%d writes", n)
+		}
+	}))
+	t.Run("W-03.12: more than fits goes in pieces", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
-		b.say(`<a xmlns="urn:1"/>`)
-		b.say(`<a xmlns="urn:2"/>`)
-		b.say(`<a xmlns="urn:3"/>`)
-		c.want("the first", `<a xmlns="urn:1"/>`)
-		c.want("the second", `<a xmlns="urn:2"/>`)
-		c.want("the third", `<a xmlns="urn:3"/>`)
+		b.say(`<first xmlns="urn:1"/>`)
+		synctest.Wait()
+		long := `<a xmlns="urn:1">` + strings.Repeat("x", 7000) + `</a>`
+		longer := `<a xmlns="urn:1">` + strings.Repeat("x", 70_000) + `</a>`
+		frames := []string{long, long, long, longer, `<a xmlns="urn:2"/>`, long}
+		for _, f := range frames {
+			b.say(f)
+		}
+		c.want("the first", `<first xmlns="urn:1"/>`)
+		for _, f := range frames {
+			c.want("in order", f)
+		}
 	}))
 	t.Run("W-03.29, W-03.11: white space of the backend is never sent", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
@@ -105,7 +129,15 @@ func writeFrame(t *testing.T, w net.Conn, first byte, data string) {
 	}
 }
 
-// What cannot be part of a stream ends it, and the backend is told.
+func manyAttributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "a%d='' ", i)
+	}
+	return b.String()
+}
+
+// What cannot be part of a stream ends it, once, and the backend is told.
 func TestBadMessages(t *testing.T) {
 	for _, test := range []struct {
 		name, message, condition string
@@ -121,22 +153,29 @@ func TestBadMessages(t *testing.T) {
 		{"W-03.8: a restart in another namespace", `<open xmlns="jabber:client"/>`, "invalid-namespace", transport.BadRequest},
 		{"W-03.8: an end in another namespace", `<close xmlns="jabber:client"/>`, "invalid-namespace", transport.BadRequest},
 		{"W-03.9: a stanza without its namespace", `<message/>`, "invalid-namespace", transport.BadRequest},
-		{"W-X.1: not XML", `{}`, "not-well-formed", transport.BadRequest},
+		{"W-X.1, W-03.5: not XML", `{}`, "not-well-formed", transport.BadRequest},
 		{"W-X.1: a prefix nobody declared", `<a:b/>`, "not-well-formed", transport.BadRequest},
 		{"W-X.1: a comment", `<a xmlns="urn:1"><!-- --></a>`, "restricted-xml", transport.BadRequest},
 		{"W-X.1: a processing instruction", `<a xmlns="urn:1"><?b?></a>`, "restricted-xml", transport.BadRequest},
 		{"W-X.1: a document type", `<!DOCTYPE a><a xmlns="urn:1"/>`, "restricted-xml", transport.BadRequest},
 		{"W-X.1: an entity", `<a xmlns="urn:1">&b;</a>`, "restricted-xml", transport.BadRequest},
 		{"W-X.1: another encoding", `<?xml version="1.0" encoding="latin1"?><a xmlns="urn:1"/>`, "unsupported-encoding", transport.BadRequest},
+		{"W-X.1: an entity that grows", `<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a xmlns="urn:1">&c;</a>`, "restricted-xml", transport.BadRequest},
+		{"W-X.1: an attribute twice", `<a xmlns="urn:1" b="" b=""/>`, "not-well-formed", transport.BadRequest},
+		{"W-X.1: a character of no XML", "<a xmlns='urn:1'>\x01</a>", "not-well-formed", transport.BadRequest},
+		{"W-X.1: UTF-16 that happens to be UTF-8", "\x00<\x00a\x00/\x00>", "not-well-formed", transport.BadRequest},
+		{"S-10.2: ten thousand levels", strings.Repeat(`<a>`, 1300), "policy-violation", transport.Policy},
+		{"S-10.2: many attributes", "<a xmlns='urn:1' " + manyAttributes(500) + "/>", "policy-violation", transport.Policy},
 		{"S-10.2: too deep", strings.Repeat(`<a xmlns="">`, 200) + strings.Repeat(`</a>`, 200), "policy-violation", transport.Policy},
 	} {
-		t.Run(test.name, bubble(func(t *testing.T) {
+		t.Run("W-03.17, S-10.5, "+test.name, bubble(func(t *testing.T) {
 			c, b := startXMPP(t, xmppOptions()).open()
 			b.say(`<owed xmlns="urn:1"/>`)
 			c.want("what is owed", `<owed xmlns="urn:1"/>`)
 			c.say(test.message)
 			c.wantError("W-03.18", test.condition)
 			c.want("W-03.20", closeStream)
+			c.say(`<message xmlns="jabber:client"/>`)
 			c.say(closeStream)
 			c.wantCode("W-X.1", 1000)
 			b.wantEnd("for the backend", test.end)
@@ -145,7 +184,7 @@ func TestBadMessages(t *testing.T) {
 			}
 		}))
 	}
-	t.Run("S-10.2: one byte above the limit", bubble(func(t *testing.T) {
+	t.Run("S-10.2, S-07.6: one byte above the limit", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		frame := `<a xmlns="urn:1">` + strings.Repeat("x", 4096-len(`<a xmlns="urn:1"></a>`)) + `</a>`
 		c.say(frame)
@@ -164,8 +203,8 @@ func TestBadMessages(t *testing.T) {
 		message string
 		code    int
 	}{
-		{"W-03.6: a binary message", gorilla.BinaryMessage, `<a xmlns="urn:1"/>`, 1003},
-		{"W-03.6, S-05.15: invalid UTF-8", gorilla.TextMessage, "<a xmlns='urn:1'>\xff</a>", 1007},
+		{"W-03.6, S-07.6: a binary message", gorilla.BinaryMessage, `<a xmlns="urn:1"/>`, 1003},
+		{"W-03.6, S-05.15, S-07.6, T-28: invalid UTF-8", gorilla.TextMessage, "<a xmlns='urn:1'>\xff</a>", 1007},
 		{"S-05.15: a surrogate", gorilla.TextMessage, "<a xmlns='urn:1'>\xed\xa0\x80</a>", 1007},
 	} {
 		t.Run(test.name, bubble(func(t *testing.T) {
@@ -202,7 +241,7 @@ func TestLiveness(t *testing.T) {
 			t.Errorf("%d pings", len(pings))
 		}
 	}))
-	t.Run("W-03.30: so does one that only listens", bubble(func(t *testing.T) {
+	t.Run("W-03.30, T-28: so does one that only listens", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		go func() {
 			for range 300 {
@@ -214,7 +253,7 @@ func TestLiveness(t *testing.T) {
 			c.want("all the time", `<a xmlns="urn:1"/>`)
 		}
 	}))
-	t.Run("W-03.30: a client whose pongs stay away is gone", bubble(func(t *testing.T) {
+	t.Run("W-03.30, S-07.6: a client whose pongs stay away is gone", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		c.SetPingHandler(func(string) error { return nil })
 		c.wantCode("after the silence", 1001)

@@ -2,10 +2,12 @@ package websocket_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 	"github.com/mochibosh/mochibosh/websocket"
 )
@@ -21,7 +23,7 @@ func TestSubprotocol(t *testing.T) {
 		{"W-03.2: it is chosen when it is offered", true, true, []string{"xmpp"}, "xmpp"},
 		{"W-03.2, S-04.9: among others", true, true, []string{"foo, xmpp"}, "xmpp"},
 		{"W-03.2: in a second line", true, true, []string{"foo", "xmpp"}, "xmpp"},
-		{"W-03.4, S-04.10: who does not offer it is refused", true, true, nil, ""},
+		{"W-03.4, S-04.10, T-28: who does not offer it is refused", true, true, nil, ""},
 		{"W-03.4: and who offers another", true, true, []string{"push.v1"}, ""},
 		{"of both, the client's first counts", true, false, []string{"xmpp, push.v1"}, "xmpp"},
 		{"of both, the client's first counts again", true, false, []string{"push.v1, xmpp"}, "push.v1"},
@@ -87,18 +89,75 @@ func TestStreamOpens(t *testing.T) {
 	}))
 	t.Run("W-03.27, W-03.28: another <open/> restarts the stream", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
+		const success = `<success xml:lang="en" xmlns="urn:ietf:params:xml:ns:xmpp-sasl"/>`
+		b.say(success)
+		c.want("authenticated", success)
 		c.say(clientOpen)
 		b.wantFrame("the restart", clientOpen)
 		again := strings.Replace(serverOpen, `id="1"`, `id="2"`, 1)
 		b.say(again)
 		c.want("its answer", again)
 	}))
+	for _, test := range []struct{ name, said string }{
+		{"at once", ""},
+		{"after a success of another kind", `<success xmlns="urn:xmpp:sasl:2"/>`},
+		{"after what only begins like one", `<successor xmlns="urn:ietf:params:xml:ns:xmpp-sasl"/>`},
+		{"twice after one", `<s:success xmlns:s="urn:ietf:params:xml:ns:xmpp-sasl"/>`},
+	} {
+		t.Run("W-03.16: one stream on one connection; another <open/> "+test.name, bubble(func(t *testing.T) {
+			c, b := startXMPP(t, xmppOptions()).open()
+			if test.said != "" {
+				b.say(test.said)
+				c.want("first", test.said)
+			}
+			if strings.HasPrefix(test.name, "twice") {
+				c.say(clientOpen)
+				b.wantFrame("the restart", clientOpen)
+			}
+			c.say(clientOpen)
+			c.wantError("W-03.17", "bad-format")
+			c.want("W-03.20", closeStream)
+			b.wantEnd("for the backend", transport.BadRequest)
+			if len(b.got) != 0 {
+				t.Errorf("the backend got %q", <-b.got)
+			}
+		}))
+	}
 	t.Run("W-03.34: XEP-0198 is between client and server", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).open()
 		c.say(`<enable xmlns="urn:xmpp:sm:3" resume="true"/>`)
 		b.wantFrame("the request", `<enable xmlns="urn:xmpp:sm:3" resume="true"/>`)
 		b.say(`<enabled xmlns="urn:xmpp:sm:3" id="x" resume="true"/>`)
 		c.want("the answer", `<enabled xmlns="urn:xmpp:sm:3" id="x" resume="true"/>`)
+	}))
+	t.Run("T-26, W-A.1: the forms that clients compare", bubble(func(t *testing.T) {
+		s := startXMPP(t, xmppOptions())
+		c := s.dial()
+		c.say(strings.Replace(clientOpen, "im.example", "gone.example", 1))
+		for _, rule := range []struct{ name, form string }{
+			{"<open/>", `^<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" version="1\.0" xml:lang="en" id="[A-Z0-9]{26}" from="gone\.example" />$`},
+			{"the error, each child with its namespace", `^<stream:error xmlns:stream="http://etherx\.jabber\.org/streams">` +
+				`<remote-connection-failed xmlns="urn:ietf:params:xml:ns:xmpp-streams"/></stream:error>$`},
+			{"<close/>", `^<close xmlns="urn:ietf:params:xml:ns:xmpp-framing" />$`},
+		} {
+			if _, got, err := c.ReadMessage(); err != nil || !regexp.MustCompile(rule.form).Match(got) {
+				t.Errorf("%s: got %s, %v", rule.name, got, err)
+			}
+		}
+	}))
+	t.Run("W-03.15: each stream has an id of its own", bubble(func(t *testing.T) {
+		s := startXMPP(t, xmppOptions())
+		seen := map[string]bool{}
+		for range 20 {
+			c := s.dial()
+			c.say(strings.Replace(clientOpen, "im.example", "gone.example", 1))
+			_, open, err := c.ReadMessage()
+			if err != nil || seen[string(open)] {
+				t.Errorf("again %s, %v", open, err)
+			}
+			seen[string(open)] = true
+			c.Close()
+		}
 	}))
 	t.Run("a client that closes first is answered", bubble(func(t *testing.T) {
 		c := startXMPP(t, xmppOptions()).dial()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
@@ -26,6 +27,10 @@ type xmpp struct {
 	secure  bool   // the connection is encrypted
 	to      string // whom the client asked for
 	spoke   bool   // the client got something; the writer's
+
+	// RFC 7395 §3.7: a stream is restarted where XMPP mandates it, which is
+	// after authentication and nowhere else.
+	mayRestart atomic.Bool
 
 	parting sync.Mutex
 	ours    bool // our <close/> is sent
@@ -122,6 +127,10 @@ func (x *xmpp) take(ctx context.Context, e *xmlframe.Element) error {
 	if err := check(e); err != nil {
 		return err
 	}
+	// RFC 7395 §3.4: one stream on one connection.
+	if e.Name.Is(spaceFraming, "open") && !x.mayRestart.Swap(false) {
+		return &transport.Termination{Condition: transport.BadRequest, Text: "the stream is open already", Err: badFormat}
+	}
 	return x.push(ctx, e)
 }
 
@@ -175,17 +184,12 @@ func (x *xmpp) refuse(err error) {
 
 // hangUp closes a connection on which nothing can be read any more.
 func (x *xmpp) hangUp(err error) {
-	switch {
-	case errors.Is(err, errBinary):
-		x.conn.close(closeUnsupported, "messages are text")
-	case errors.Is(err, errUTF8):
-		x.conn.close(closeInvalid, "not UTF-8")
-	case errors.Is(err, errSilence) && x.session == nil && !x.spoke:
+	if errors.Is(err, errSilence) && x.session == nil && !x.spoke {
 		x.closed() // there is nobody to wait for
 		x.finish(&transport.Termination{Condition: transport.Inactive, Text: "no <open/> came"})
-	case errors.Is(err, errSilence):
-		x.conn.close(closeGoingAway, "nothing heard")
+		return
 	}
+	x.conn.fail(err, x.opts.Logger)
 }
 
 // leave ends what depends on the connection. Without <close/> from the client

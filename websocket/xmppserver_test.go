@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,7 @@ type xmppServer struct {
 	manager *transport.Manager
 	network *memnet.Listener
 	backend chan *xmppBackend // as they are opened
+	writes  atomic.Int64      // of the server, to all clients
 }
 
 func startXMPP(t *testing.T, o *websocket.Options) *xmppServer {
@@ -42,11 +44,13 @@ func startXMPP(t *testing.T, o *websocket.Options) *xmppServer {
 			return nil, &transport.Termination{Condition: transport.Unreachable}
 		}),
 	}})
-	web := &http.Server{Handler: websocket.NewHandler(s.manager, o)}
+	mux := http.NewServeMux()
+	mux.Handle("/ws", websocket.NewHandler(s.manager, o))
+	web := &http.Server{Handler: mux}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = web.Serve(s.network)
+		_ = web.Serve(counting{s.network, &s.writes})
 	}()
 	t.Cleanup(func() {
 		if err := s.manager.Shutdown(context.Background()); err != nil {
@@ -57,6 +61,27 @@ func startXMPP(t *testing.T, o *websocket.Options) *xmppServer {
 		time.Sleep(time.Minute) // in the bubble: whatever waits for the client gives up
 	})
 	return s
+}
+
+// counting counts the writes to connections.
+type counting struct {
+	net.Listener
+	writes *atomic.Int64
+}
+
+func (l counting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return countingConn{c, l.writes}, err
+}
+
+type countingConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c countingConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
 }
 
 // xmppBackend is the XMPP server's end of a stream.

@@ -7,28 +7,39 @@ import (
 	"github.com/mochibosh/mochibosh/transport"
 )
 
-// write tells the client what the session has to say: each frame is a message.
+// write tells the client what the session has to say: each frame is a message,
+// and all leave together.
 func (x *xmpp) write(r transport.Response) (more bool) {
-	for i, f := range r.Frames {
-		err := x.send(f.Data)
-		if err == nil {
-			err = x.keepAlive(false)
-		}
-		if err != nil {
-			x.vanish()
-			return false
-		}
-		_ = x.session.Ack(r.First + uint64(i)) // no error: it was pulled
-	}
+	x.conn.corked.cork()
+	err := x.sendAll(r.Frames)
 	switch {
+	case err != nil:
 	case r.End != nil:
 		x.finish(r.End)
-		return false
-	case len(r.Frames) == 0 && x.keepAlive(true) != nil:
+	default:
+		err = x.keepAlive(len(r.Frames) == 0)
+	}
+	if flushed := x.conn.corked.uncork(); err == nil {
+		err = flushed
+	}
+	switch {
+	case err != nil:
 		x.vanish()
 		return false
+	case len(r.Frames) > 0:
+		_ = x.session.Ack(r.Last()) // no error: they were pulled
 	}
-	return !r.Replaced // by nobody: the session's id is not told to anyone
+	// It is replaced by nobody: the session's id is not told to anyone.
+	return r.End == nil && !r.Replaced
+}
+
+func (x *xmpp) sendAll(frames []transport.Frame) error {
+	for _, f := range frames {
+		if err := x.send(f.Data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // send sends a frame of the backend. After a <close/> nothing follows: the
@@ -42,6 +53,9 @@ func (x *xmpp) send(frame []byte) error {
 		return x.part(element, closeNormal)
 	}
 	x.spoke = true
+	if isSuccess(frame) {
+		x.mayRestart.Store(true)
+	}
 	return x.conn.write(frame)
 }
 

@@ -87,6 +87,7 @@ func TestWeightsCount(t *testing.T) {
 }
 
 func TestTriedInTurn(t *testing.T) {
+	t.Attr("requirements", "R-03.4 R-03.5")
 	var dialed []string
 	opts := &Options{
 		Routes: map[string]Route{"im.example": {TLS: NoTLS}},
@@ -108,6 +109,7 @@ func TestTriedInTurn(t *testing.T) {
 }
 
 func TestNobodyElseIsConnectedTo(t *testing.T) {
+	t.Attr("requirements", "T-39")
 	m := transport.NewManager(&transport.Options{Backend: NewRelay(noTLS())})
 	defer m.Shutdown(t.Context())
 	s, err := m.Create(t.Context(), transport.Params{})

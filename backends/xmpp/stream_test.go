@@ -16,6 +16,7 @@ func inBubble(t *testing.T, opts *Options, f func(w *world)) {
 }
 
 func TestElementsTravelAsTheyAre(t *testing.T) {
+	t.Attr("requirements", "R-04.1 R-04.2 R-04.3 R-04.4 R-04.5 R-04.6 R-04.9 R-11.4 W-03.9 W-03.13 X-L.1 T-29 T-31")
 	inBubble(t, noTLS(), func(w *world) {
 		w.begin()
 		const odd = `<message  to="b"  xmlns='jabber:client'><body>a &amp; &#x41;</body ></message>`
@@ -28,6 +29,7 @@ func TestElementsTravelAsTheyAre(t *testing.T) {
 }
 
 func TestRestartOnTheSameConnection(t *testing.T) {
+	t.Attr("requirements", "R-04.15 R-04.16 R-06.2 W-03.27 X-05.5 X-05.8 X-05.9 X-05.11")
 	for _, pieces := range []int{1, 7, 1000} {
 		inBubble(t, noTLS(), func(w *world) {
 			w.begin()
@@ -86,6 +88,7 @@ func TestConnectionLost(t *testing.T) {
 }
 
 func TestClientCloses(t *testing.T) {
+	t.Attr("requirements", "R-04.18 B-13.11")
 	for _, answers := range []bool{true, false} {
 		inBubble(t, noTLS(), func(w *world) {
 			w.begin()
@@ -188,6 +191,7 @@ func TestBadClients(t *testing.T) {
 }
 
 func TestTLSAndCompressionAreNotTheClients(t *testing.T) {
+	t.Attr("requirements", "X-02.6 X-02.8 X-04.8 T-41")
 	inBubble(t, noTLS(), func(w *world) {
 		w.begin()
 		w.say(starttls)
@@ -199,6 +203,7 @@ func TestTLSAndCompressionAreNotTheClients(t *testing.T) {
 }
 
 func TestKeepAliveOnlyAfterNegotiation(t *testing.T) {
+	t.Attr("requirements", "R-04.20 X-K.2")
 	opts := noTLS()
 	opts.KeepAlive = time.Minute
 	inBubble(t, opts, func(w *world) {

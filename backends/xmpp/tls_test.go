@@ -52,6 +52,7 @@ func (w *world) serveTLS(cert tls.Certificate) (*tls.Conn, error) {
 }
 
 func TestSTARTTLSBeforeTheClientSeesAnything(t *testing.T) {
+	t.Attr("requirements", "R-04.10 R-05.1 R-05.3 R-05.9 R-05.10 W-03.32 T-30")
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of bubbles
 	cert, pool := certificate(t, "im.example", now.Add(-time.Minute))
 	inBubble(t, &Options{Routes: map[string]Route{"im.example": {Addr: "server:1", RootCAs: pool}}}, func(w *world) {
@@ -77,6 +78,7 @@ func TestSTARTTLSBeforeTheClientSeesAnything(t *testing.T) {
 }
 
 func TestDirectTLS(t *testing.T) {
+	t.Attr("requirements", "L-03.2 L-03.6 L-03.7")
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	cert, pool := certificate(t, "im.example", now.Add(-time.Minute))
 	inBubble(t, &Options{Routes: map[string]Route{"im.example": {Addr: "server:1", TLS: DirectTLS, RootCAs: pool}}}, func(w *world) {
@@ -95,6 +97,7 @@ func TestDirectTLS(t *testing.T) {
 }
 
 func TestCertificatesAreChecked(t *testing.T) {
+	t.Attr("requirements", "R-05.6 R-05.7 L-03.4")
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	wrong, wrongPool := certificate(t, "other.example", now.Add(-time.Minute))
 	old, oldPool := certificate(t, "im.example", now.Add(-2*time.Hour))
@@ -190,6 +193,7 @@ func TestUnknownHost(t *testing.T) {
 }
 
 func TestCAFile(t *testing.T) {
+	t.Attr("requirements", "R-05.14")
 	cert, _ := certificate(t, "im.example", time.Now())
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), 0o600); err != nil {

@@ -23,6 +23,7 @@ const (
 	Gone             Code = "gone"
 	TooBig           Code = "too-big"
 	Unavailable      Code = "unavailable"
+	TooMany          Code = "too-many"
 	Internal         Code = "internal"
 )
 
@@ -38,6 +39,7 @@ var statuses = map[Code]int{
 	Gone:             http.StatusGone,
 	TooBig:           http.StatusRequestEntityTooLarge,
 	Unavailable:      http.StatusServiceUnavailable,
+	TooMany:          http.StatusTooManyRequests,
 	Internal:         http.StatusInternalServerError,
 }
 
@@ -88,6 +90,8 @@ func errorOf(err error) *Error {
 		return &Error{Code: Replaced, Message: "attach is not above all before"}
 	case errors.Is(err, transport.ErrTooManySessions):
 		return &Error{Code: Unavailable, Message: "too many sessions"}
+	case errors.Is(err, transport.ErrClientLimit):
+		return &Error{Code: TooMany, Message: "too many sessions of yours"}
 	case errors.Is(err, reqbody.ErrTooBig):
 		return &Error{Code: TooBig, Message: err.Error()}
 	case errors.Is(err, reqbody.ErrSlow):

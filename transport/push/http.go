@@ -81,8 +81,11 @@ func (e *Endpoint) Refuse(w http.ResponseWriter, err error) {
 		return
 	}
 	refusal := errorOf(err)
-	if refusal.Code == Unavailable {
+	switch refusal.Code {
+	case Unavailable:
 		w.Header().Set("Retry-After", "5")
+	case TooMany:
+		w.Header().Set("Retry-After", "60")
 	}
 	e.Write(w, refusal.Status(), refusal.Append(nil))
 }

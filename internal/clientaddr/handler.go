@@ -1,0 +1,149 @@
+package clientaddr
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+)
+
+// A Header says which header the proxies write.
+type Header string
+
+const (
+	// Either takes whichever is there. Where both are, one may be the
+	// client's own, which its proxy passed on: then they must agree, or the
+	// proxy is taken for the client.
+	Either        Header = "either"
+	Forwarded     Header = "forwarded"       // RFC 7239
+	XForwardedFor Header = "x-forwarded-for" // with X-Forwarded-Proto and -Host
+)
+
+// Handler returns a handler that calls next with requests as the client made
+// them: RemoteAddr is the client's; TLS is not nil if the client's connection
+// to the outermost trusted proxy was encrypted, and Host is what it asked for
+// there, as far as the proxies say so. [From] tells the addresses.
+func Handler(next http.Handler, proxies Proxies, header Header) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil { // not over TCP: nobody can be told from anybody
+			next.ServeHTTP(w, r)
+			return
+		}
+		peer = netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port())
+		found := hop{client: peer}
+		if proxies.Trust(peer.Addr()) {
+			found = proxies.find(peer, r.Header, header)
+		}
+		client := net.TCPAddrFromAddrPort(found.client)
+		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, &ends{client, local, peer}))
+		r.RemoteAddr = found.client.String()
+		if found.host != "" {
+			r.Host = found.host
+		}
+		switch {
+		case found.proto == "https" && r.TLS == nil:
+			r.TLS = &tls.ConnectionState{} // nothing more is known of it
+		case found.proto == "http":
+			r.TLS = nil
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type contextKey struct{}
+
+type ends struct {
+	client, local net.Addr
+	peer          netip.AddrPort
+}
+
+// From returns the addresses of the client and of the server's end of the
+// connection, of a request that went through [Handler]; nil if it did not.
+func From(ctx context.Context) (client, local net.Addr) {
+	if e, ok := ctx.Value(contextKey{}).(*ends); ok {
+		return e.client, e.local
+	}
+	return nil, nil
+}
+
+// Peer returns who the connection is from: the client, or the nearest proxy.
+func Peer(ctx context.Context) netip.AddrPort {
+	if e, ok := ctx.Value(contextKey{}).(*ends); ok {
+		return e.peer
+	}
+	return netip.AddrPort{}
+}
+
+// find returns what the trusted proxies say of the client.
+func (p Proxies) find(peer netip.AddrPort, h http.Header, which Header) hop {
+	standard, x := h["Forwarded"], h["X-Forwarded-For"]
+	if which == Forwarded {
+		x = nil
+	}
+	if which == XForwardedFor {
+		standard = nil
+	}
+	var found []hop
+	if len(standard) > 0 {
+		hops, ok := parseForwarded(standard)
+		found = append(found, p.walk(peer, hops, ok))
+	}
+	if len(x) > 0 {
+		hops, ok := parseXForwarded(x, h["X-Forwarded-Proto"], h["X-Forwarded-Host"])
+		found = append(found, p.walk(peer, hops, ok))
+	}
+	switch {
+	case len(found) == 0:
+		// Some proxies tell the scheme and the host alone.
+		if which != Forwarded {
+			alone, _ := parseXForwarded([]string{""}, h["X-Forwarded-Proto"], h["X-Forwarded-Host"])
+			alone[0].client = peer
+			return alone[0]
+		}
+		return hop{client: peer}
+	case len(found) == 1:
+		return found[0]
+	case found[0].client.Addr() != found[1].client.Addr():
+		return hop{client: peer}
+	}
+	return agreed(found[0], found[1])
+}
+
+// agreed returns what both say. Where they contradict each other, the
+// connection is taken for one in the clear.
+func agreed(a, b hop) hop {
+	if a.proto == "" {
+		a.proto = b.proto
+	} else if b.proto != "" && a.proto != b.proto {
+		a.proto = "http"
+	}
+	if a.host == "" {
+		a.host = b.host
+	} else if b.host != "" && a.host != b.host {
+		a.host = ""
+	}
+	return a
+}
+
+// walk goes from the right through the proxies that are trusted.
+func (p Proxies) walk(peer netip.AddrPort, hops []hop, ok bool) hop {
+	if !ok || len(hops) == 0 {
+		return hop{client: peer}
+	}
+	last := peer
+	for i := len(hops) - 1; i >= 0; i-- {
+		h := hops[i]
+		if !h.client.IsValid() { // the proxy is the last that is known
+			h.client = last
+			return h
+		}
+		if i == 0 || !p.Trust(h.client.Addr()) {
+			return h
+		}
+		last = h.client
+	}
+	return hop{client: last}
+}

@@ -1,0 +1,85 @@
+package websocket
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// corked is a network connection that can be told to wait: what is written
+// while the cork is in leaves in one piece. That is one system call, and one
+// packet, for all that a session has to say at a time.
+type corked struct {
+	net.Conn
+
+	mu  sync.Mutex
+	in  bool
+	buf *[]byte // of corkBuffers; nil while nothing waits
+}
+
+// corkSize is how much may wait. A longer write goes by itself.
+const corkSize = 16 << 10
+
+var corkBuffers = sync.Pool{New: func() any { b := make([]byte, 0, corkSize); return &b }}
+
+// Write implements net.Conn.
+func (c *corked) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.buf != nil && len(*c.buf)+len(p) > corkSize {
+		if err := c.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if !c.in || len(p) > corkSize {
+		return c.Conn.Write(p)
+	}
+	if c.buf == nil {
+		c.buf = corkBuffers.Get().(*[]byte)
+	}
+	*c.buf = append(*c.buf, p...)
+	return len(p), nil
+}
+
+// cork puts the cork in.
+func (c *corked) cork() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.in = true
+}
+
+// uncork pulls it out and sends what waits, within the last write's deadline.
+func (c *corked) uncork() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.in = false
+	return c.flush()
+}
+
+func (c *corked) flush() error {
+	if c.buf == nil {
+		return nil
+	}
+	_, err := c.Conn.Write(*c.buf)
+	*c.buf = (*c.buf)[:0]
+	corkBuffers.Put(c.buf)
+	c.buf = nil
+	return err
+}
+
+// hijacker has the library write through a corked connection.
+type hijacker struct {
+	http.ResponseWriter
+	conn *corked
+}
+
+// Hijack implements http.Hijacker.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.conn = &corked{Conn: conn}
+	return h.conn, rw, nil
+}
