@@ -4,12 +4,9 @@ package httpd
 
 import (
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -17,310 +14,368 @@ import (
 type state uint8
 
 const (
-	idle    state = iota // waits for a request, without a goroutine
-	serving              // a goroutine reads, or runs a handler
-	parked               // waits for an answer, without a goroutine
-	gone                 // closed, or another's
+	idle      state = iota // waits for a request, without a goroutine
+	serving                // a goroutine reads, or runs a handler
+	parked                 // waits for an answer, without a goroutine
+	draining               // waits for the client to read an answer
+	lingering              // closed for writing; what still comes is thrown away
+	hijacked               // a handler's own
+	gone                   // closed
 )
 
-// A conn is one connection.
+// A conn is one connection. All that is done with its descriptor is done with
+// the lock held, and does not block: closing it is safe at any time.
 type conn struct {
 	server *Server
-	tcp    *net.TCPConn
-	raw    syscall.RawConn
-	fd     int
 	remote string
-	since  atomic.Int64 // when it became idle, in seconds
+	fd     int
 
-	mu    sync.Mutex
-	state state
-	ahead []byte // of the next request, what was read together with the last; serve's own
-	w     *response
-	out   []byte // what the client has not read yet
-	slow  *time.Timer
-}
+	mu         sync.Mutex
+	state      state
+	again, hup bool  // there may be more to read; there may be the end
+	since      int64 // when it became idle, or began to linger, in seconds
+	ahead      []byte
+	w          *response
+	out        []byte // what the client has not read yet
+	slow       *time.Timer
+	taken      bool   // by a handler; the server does not count it any more
+	readable   func() // of one that was taken
 
-func newConn(s *Server, tcp *net.TCPConn) (*conn, error) {
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{server: s, tcp: tcp, raw: raw, remote: tcp.RemoteAddr().String()}
-	c.since.Store(time.Now().Unix())
-	err = raw.Control(func(fd uintptr) { c.fd = int(fd) })
-	return c, err
+	// For goroutines that wait; closed when there is something to do for them.
+	reading, writing     chan struct{}
+	readUntil, writeTill int64 // deadlines in nanoseconds; zero: none
 }
 
 // ready is called by the poller.
 func (c *conn) ready(events uint32) {
 	c.mu.Lock()
-	if events&syscall.EPOLLOUT != 0 && len(c.out) > 0 {
-		c.send(nil)
+	defer c.mu.Unlock()
+	if c.state == gone {
+		return
 	}
-	var tell func()
+	if events&(syscall.EPOLLRDHUP|broken) != 0 {
+		c.hup = true
+	}
+	if events&(syscall.EPOLLOUT|broken) != 0 {
+		wake(&c.writing)
+		if len(c.out) > 0 {
+			c.send(nil)
+		}
+	}
+	if events&(incoming|broken) != 0 {
+		c.again = true
+		wake(&c.reading)
+		c.input()
+	}
+}
+
+// input goes on, with the lock held, when there may be something to read.
+func (c *conn) input() {
 	switch c.state {
 	case idle:
 		c.state = serving
 		go c.serve()
-	case serving, parked:
-		tell = c.look()
-	}
-	c.mu.Unlock()
-	if tell != nil {
-		tell()
+	case parked:
+		c.look()
+	case serving:
+		if c.w != nil && c.w.watched() {
+			c.look()
+		}
+	case lingering:
+		c.discard()
+	case hijacked:
+		c.tellReadable()
 	}
 }
 
 // look finds out, with the lock held, what there is to read while an answer is
-// to come: the end, or another request. It returns whom to tell.
-func (c *conn) look() (tell func()) {
-	var p [1]byte
-	n, err := 0, error(nil)
-	if c.raw.Control(func(fd uintptr) {
-		n, _, err = syscall.Recvfrom(int(fd), p[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	}) != nil {
-		return nil
+// to come: the end, or another request.
+func (c *conn) look() {
+	seen := something
+	if !c.w.pipelined {
+		seen = c.peek()
 	}
-	w := c.w
-	switch {
-	case err == syscall.EAGAIN, err == syscall.EINTR:
-		c.watch()
-	case err != nil, n == 0:
+	switch seen {
+	case theEnd:
+		w := c.w
 		if c.state == parked {
 			c.close()
 		}
-		return w.left()
-	case w != nil && c.state == parked:
-		tell, w.events.Behind = w.events.Behind, nil
-	}
-	return tell
-}
-
-// watch has the poller look again, with the lock held.
-func (c *conn) watch() {
-	events := uint32(forRead)
-	if len(c.out) > 0 {
-		events |= forWrite
-	}
-	c.server.poller.arm(c, events)
-}
-
-// close ends the connection, with the lock held.
-func (c *conn) close() {
-	if c.state == gone {
-		return
-	}
-	c.leave()
-	c.tcp.Close()
-}
-
-// leave takes the connection out of the server's hands, with the lock held.
-func (c *conn) leave() {
-	c.state = gone
-	c.out = nil
-	if c.slow != nil {
-		c.slow.Stop()
-	}
-	c.server.poller.remove(c)
-	c.server.forget(c)
-}
-
-// serve handles requests until none is there, or one waits.
-func (c *conn) serve() {
-	r := newReader(c)
-	for c.one(r) && (r.Buffered() > 0 || len(c.ahead) > 0) {
-	}
-	ahead := r.release()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(ahead) > 0 {
-		c.ahead = append(ahead, c.ahead...)
-	}
-	switch {
-	case c.state == serving && c.w == nil:
-		c.rest()
-	case c.state == serving: // the handler has left, the answer is to come
-		c.state = parked
-		if c.w.finished {
-			c.next()
-		} else if f := c.w.events.Behind; f != nil && len(c.ahead) > 0 {
-			c.w.events.Behind = nil
-			go f()
-		} else {
-			c.watch()
+		w.left()
+	case something:
+		if c.state == parked {
+			c.w.behind()
 		}
 	}
 }
 
-// rest waits for the next request, with the lock held.
-func (c *conn) rest() {
-	c.state = idle
-	c.since.Store(time.Now().Unix())
-	c.watch()
-}
-
-// next goes on after an answer that came from elsewhere, with the lock held.
-func (c *conn) next() {
-	c.w = nil
-	switch {
-	case c.state == gone:
-	case len(c.ahead) > 0:
-		c.state = serving
-		go c.serve()
-	default:
-		c.rest()
+// serve handles requests until there are none, or one waits.
+func (c *conn) serve() {
+	r := newReader(c)
+	for c.one(r) {
 	}
+	r.release()
 }
 
-// one handles one request, and reports whether the next may follow.
-func (c *conn) one(r *reader) bool {
-	req, status := c.read(r)
-	if req == nil {
-		c.fail(status)
+// one handles one request, and reports whether the next may follow; if not,
+// the reader is no longer the connection's.
+func (c *conn) one(r *reader) (more bool) {
+	req, w, err := r.request()
+	switch {
+	case err == errNothing:
+		return c.rest(r)
+	case err == errHTTP2:
+		c.pass(r)
+		return false
+	case err != nil:
+		c.refuse(err)
 		return false
 	}
-	w := newResponse(c, r, req)
-	req.Body = &body{ReadCloser: req.Body, w: w, expects: expects(req)}
 	c.mu.Lock()
 	c.w = w
+	c.readUntil, c.writeTill = 0, 0
 	c.mu.Unlock()
-	if !c.handle(w, req.WithContext(requestContext{w: w})) || w.hijacked {
+	if !c.handle(w, req) || w.hijacked {
 		return false
 	}
-	whole := w.skipRest(req.Body)
+	if !w.body.finish() {
+		w.closing, w.unread = true, true
+	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	w.returned = true
 	switch {
 	case c.state == gone:
-		return false
-	case w.parked && w.finished:
-	case w.parked:
-		w.closing = w.closing || !whole
-		return false
+	case w.parked && !w.finished:
+		c.park(r)
 	default:
-		w.closing = w.closing || !whole
 		w.finish()
+		if more = c.next(); c.state == draining {
+			c.ahead = r.rest()
+		}
 	}
-	c.w = nil
-	return c.state == serving
+	c.mu.Unlock()
+	return more && c.rest(r)
 }
 
 // handle runs the handler, and reports whether it went well.
 func (c *conn) handle(w *response, req *http.Request) (ok bool) {
 	defer func() {
-		if p := recover(); p != nil {
-			if err, is := p.(error); !is || !errors.Is(err, http.ErrAbortHandler) {
-				c.server.log("panic serving %s: %v\n%s", c.remote, p, debug.Stack())
-			}
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.w = nil
+		if ok {
+			return
+		}
+		p := recover()
+		if err, is := p.(error); !is || !errors.Is(err, http.ErrAbortHandler) {
+			c.server.logf("panic serving %s: %v\n%s", c.remote, p, debug.Stack())
+		}
+		w.body.finish()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.state != hijacked {
 			c.close()
 		}
+		w.over()
 	}()
+	if req.RequestURI == "*" && req.Method == http.MethodOptions {
+		return true // a question to the server itself (RFC 9110 §9.3.7)
+	}
 	c.server.Handler.ServeHTTP(w, req)
 	return true
 }
 
-// fail ends a connection on which no request came; a status is told.
-func (c *conn) fail(status int) {
+// park leaves the connection to whoever answers, with the lock held.
+func (c *conn) park(r *reader) {
+	c.ahead = r.rest()
+	c.state = parked
+	switch {
+	case len(c.ahead) > 0:
+		c.w.behind()
+	case c.again || c.hup:
+		c.look()
+	}
+}
+
+// next goes on after an answer, with the lock held. It reports whether the next
+// request may be read.
+func (c *conn) next() bool {
+	w := c.w
+	c.w = nil
+	switch {
+	case c.state == gone:
+		return false
+	case len(c.out) > 0:
+		c.state = draining
+		c.w = w
+		return false
+	case w.closing:
+		c.end(w.unread)
+		return false
+	}
+	return true
+}
+
+// rest has a connection wait for the next request, if it is not there yet.
+func (c *conn) rest(r *reader) (more bool) {
+	if r.Buffered() > 0 {
+		return true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if status != 0 && c.state == serving {
-		c.send([]byte("HTTP/1.1 " + statusLine(status) + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+	if c.state != serving {
+		return false
+	}
+	if c.again || c.hup || len(c.ahead) > 0 {
+		return true
+	}
+	c.idle()
+	return false
+}
+
+// idle waits for a request, with the lock held.
+func (c *conn) idle() {
+	c.state = idle
+	c.since = now()
+	if c.server.closing.Load() {
+		c.close()
+	}
+}
+
+// resume goes on after an answer that did not come from serve, with the lock
+// held.
+func (c *conn) resume() {
+	if !c.next() {
+		return
+	}
+	if c.again || c.hup || len(c.ahead) > 0 {
+		c.state = serving
+		go c.serve()
+		return
+	}
+	c.idle()
+}
+
+// refuse ends a connection on which no request came.
+func (c *conn) refuse(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if status, ok := err.(statusError); ok && c.state == serving {
+		c.send([]byte(status.answer()))
+		if len(c.out) == 0 {
+			c.end(true)
+			return
+		}
 	}
 	c.close()
+}
+
+// end closes the connection, with the lock held. What was not read would have
+// the kernel take back the answer: it is thrown away first, for a while.
+func (c *conn) end(unread bool) {
+	if c.state == gone {
+		return
+	}
+	if !unread || syscall.Shutdown(c.fd, syscall.SHUT_WR) != nil {
+		c.close()
+		return
+	}
+	c.state = lingering
+	c.since = now()
+	c.discard()
+}
+
+// discard throws away what comes, with the lock held.
+func (c *conn) discard() {
+	var waste [4096]byte
+	for range 64 {
+		if n, err := c.tryRead(waste[:]); err == errNothing {
+			return
+		} else if err != nil || n == 0 {
+			break
+		}
+	}
+	c.close()
+}
+
+// close ends the connection at once, with the lock held.
+func (c *conn) close() {
+	if c.state == gone {
+		return
+	}
+	c.state = gone
+	c.server.poller.remove(c)
+	syscall.Close(c.fd)
+	c.out, c.ahead = nil, nil
+	if c.slow != nil {
+		c.slow.Stop()
+	}
+	wake(&c.reading)
+	wake(&c.writing)
+	c.tellReadable()
+	if !c.taken {
+		c.server.leave()
+	}
 }
 
 // ---- output
 
 // send writes p without waiting, with the lock held; what the client does not
-// take is kept and written when it does. p may be used again afterwards.
+// take is kept and written when it does.
 func (c *conn) send(p []byte) {
 	if c.state == gone {
 		return
 	}
-	if len(c.out) > 0 {
-		c.out = append(c.out, p...)
-		p = c.out
+	kept := len(c.out) > 0
+	if kept {
+		p = append(c.out, p...)
 	}
-	n := 0
-	for n < len(p) {
-		m, err := c.write(p[n:])
-		if err == syscall.EAGAIN {
-			break
-		}
-		if err != nil {
-			c.out = nil
-			c.broken()
-			return
-		}
-		n += m
+	n, err := c.tryWrite(p)
+	switch {
+	case err != nil && err != errNothing:
+		c.lost()
+	case n < len(p) && kept:
+		c.out = p[n:]
+	case n < len(p):
+		c.out = append([]byte(nil), p[n:]...)
+		c.slow = time.AfterFunc(c.patience(), c.tooSlow)
+	case kept:
+		c.out = nil
+		c.slow.Stop()
+		c.slow = nil
+		c.drained()
 	}
-	if n == len(p) {
-		if c.out != nil {
-			c.out = nil
-			c.slow.Stop()
-			c.drained()
-		}
-		return
-	}
-	if c.out == nil {
-		c.slow = time.AfterFunc(c.server.writeTimeout(), c.tooSlow)
-	}
-	c.out = append(make([]byte, 0, len(p)-n), p[n:]...)
-	c.watch()
-}
-
-func (c *conn) write(p []byte) (n int, err error) {
-	rawErr := c.raw.Control(func(fd uintptr) {
-		for {
-			if n, err = syscall.Write(int(fd), p); err != syscall.EINTR {
-				return
-			}
-		}
-	})
-	if rawErr != nil {
-		return 0, rawErr
-	}
-	return max(n, 0), err
 }
 
 // drained goes on when the client has read everything, with the lock held.
 func (c *conn) drained() {
-	w := c.w
 	switch {
-	case w == nil && c.state == idle && c.server.closing.Load():
-		c.close()
-	case w != nil && w.closing && w.finished:
-		c.close()
-	case w != nil && w.events.Drained != nil:
-		go w.events.Drained()
+	case c.state == draining:
+		c.state = serving
+		c.resume()
+	case c.w != nil && c.w.events.Drained != nil:
+		go c.w.events.Drained()
 	}
 }
 
-// broken is called, with the lock held, when the client cannot be written to.
-func (c *conn) broken() {
-	if c.state != serving {
-		w := c.w
-		c.close()
-		if f := w.left(); f != nil {
-			go f()
-		}
+// patience is how long the client may take to read.
+func (c *conn) patience() time.Duration {
+	if c.writeTill != 0 {
+		return max(0, time.Until(time.Unix(0, c.writeTill)))
 	}
+	return c.server.writeTimeout()
 }
 
 func (c *conn) tooSlow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.out) > 0 {
-		w := c.w
-		c.close()
-		if f := w.left(); f != nil {
-			go f()
-		}
+		c.lost()
 	}
 }
 
-var _ io.Reader = (*source)(nil)
+// lost is called, with the lock held, when the client cannot be written to.
+func (c *conn) lost() {
+	w := c.w
+	c.close()
+	if w != nil {
+		w.left()
+	}
+}

@@ -3,25 +3,29 @@
 package httpd
 
 import (
+	"net"
 	"sync"
 	"syscall"
 )
 
-// A poller tells connections that they are readable or writable, without a
-// goroutine for each. It is an epoll of its own beside that of the Go runtime,
-// which knows the same connections, for the calls that block. What it tells is a
-// hint: there may be nothing after all.
+// A poller tells connections that they may be read or written, without a
+// goroutine for each. It tells of changes, once (EPOLLET): who is told goes on
+// until there is nothing left. It may tell of nothing at all.
 type poller struct {
 	epoll int
 	stop  [2]int // a pipe that ends run
+
 	mu    sync.RWMutex
-	conns []*conn // by file descriptor
+	conns []*conn // by descriptor
+	n     int
+	last  bool // it is closed with its last connection
 }
 
 const (
-	oneShot  = 1 << 30 // EPOLLONESHOT: told once, until armed again
-	forRead  = syscall.EPOLLIN | syscall.EPOLLRDHUP | oneShot
-	forWrite = syscall.EPOLLOUT | oneShot
+	edge     = 1 << 31 // EPOLLET
+	incoming = syscall.EPOLLIN | syscall.EPOLLRDHUP
+	broken   = syscall.EPOLLERR | syscall.EPOLLHUP
+	interest = incoming | syscall.EPOLLOUT | edge
 )
 
 func newPoller() (*poller, error) {
@@ -30,67 +34,111 @@ func newPoller() (*poller, error) {
 		return nil, err
 	}
 	p := &poller{epoll: fd}
-	if err = syscall.Pipe2(p.stop[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK); err == nil {
-		err = syscall.EpollCtl(fd, syscall.EPOLL_CTL_ADD, p.stop[0], &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(p.stop[0])})
+	if err = syscall.Pipe2(p.stop[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK); err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(p.stop[0])}
+	if err = syscall.EpollCtl(fd, syscall.EPOLL_CTL_ADD, p.stop[0], &event); err != nil {
+		p.release()
+		return nil, err
 	}
 	go p.run()
-	return p, err
+	return p, nil
 }
 
-// add registers a connection, which is told nothing until it is armed.
+// add registers a connection, which is told from now on.
 func (p *poller) add(c *conn) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.conns) <= c.fd {
-		p.conns = append(p.conns, nil)
+	if p.last {
+		p.mu.Unlock()
+		return net.ErrClosed
+	}
+	if n := c.fd + 1 - len(p.conns); n > 0 {
+		p.conns = append(p.conns, make([]*conn, n)...)
 	}
 	p.conns[c.fd] = c
-	return syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, c.fd, &syscall.EpollEvent{Events: oneShot, Fd: int32(c.fd)})
-}
-
-// arm has the connection told once, also of what was there before.
-func (p *poller) arm(c *conn, events uint32) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.conns[c.fd] != c {
-		return // removed: the descriptor may be another's by now
+	p.n++
+	p.mu.Unlock()
+	event := syscall.EpollEvent{Events: interest, Fd: int32(c.fd)}
+	err := syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, c.fd, &event)
+	if err != nil {
+		p.remove(c)
 	}
-	syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_MOD, c.fd, &syscall.EpollEvent{Events: events, Fd: int32(c.fd)})
+	return err
 }
 
-// remove forgets a connection, before its file is closed.
+// remove forgets a connection, before its descriptor is closed.
 func (p *poller) remove(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.conns[c.fd] == c {
-		p.conns[c.fd] = nil
-		syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_DEL, c.fd, nil)
+	p.conns[c.fd] = nil
+	if p.n--; p.last && p.n == 0 {
+		syscall.Close(p.stop[1])
 	}
+}
+
+// closeWhenEmpty ends run when the last connection is gone.
+func (p *poller) closeWhenEmpty() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last {
+		return
+	}
+	if p.last = true; p.n == 0 {
+		syscall.Close(p.stop[1])
+	}
+}
+
+func (p *poller) count() int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.n
+}
+
+// all returns the connections of now.
+func (p *poller) all() []*conn {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	all := make([]*conn, 0, p.n)
+	for _, c := range p.conns {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // run tells connections, until the poller is closed.
 func (p *poller) run() {
-	events := make([]syscall.EpollEvent, 256)
+	defer p.release()
+	var events [256]syscall.EpollEvent
+	var conns [len(events)]*conn
 	for {
-		n, err := syscall.EpollWait(p.epoll, events, -1)
+		n, err := syscall.EpollWait(p.epoll, events[:], -1)
 		if err != nil && err != syscall.EINTR {
 			return
 		}
-		for _, ev := range events[:max(n, 0)] {
+		n = max(n, 0)
+		p.mu.RLock()
+		for i, ev := range events[:n] {
 			if int(ev.Fd) == p.stop[0] {
-				syscall.Close(p.epoll)
-				syscall.Close(p.stop[0])
+				p.mu.RUnlock()
 				return
 			}
-			p.mu.RLock()
-			c := p.conns[ev.Fd]
-			p.mu.RUnlock()
-			if c != nil {
+			conns[i] = p.conns[ev.Fd]
+		}
+		p.mu.RUnlock()
+		for i, ev := range events[:n] {
+			if c := conns[i]; c != nil {
 				c.ready(ev.Events)
 			}
+			conns[i] = nil
 		}
 	}
 }
 
-// close ends run. It is called once, when nothing is armed any more.
-func (p *poller) close() { syscall.Close(p.stop[1]) }
+func (p *poller) release() {
+	syscall.Close(p.epoll)
+	syscall.Close(p.stop[0])
+}

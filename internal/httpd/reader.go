@@ -4,103 +4,71 @@ package httpd
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"sync"
-	"syscall"
-	"time"
 )
 
-// A reader is what a connection needs while it is read from; the others of
-// them do without.
+// A reader is what a connection needs while requests are read from it. One that
+// waits has none.
 type reader struct {
 	*bufio.Reader
 	conn  *conn
-	limit int // bytes of the header that may still come; negative: any
-	until time.Time
-
-	// For try, which is made once, since it would cost an allocation each time.
-	p   []byte
-	n   int
-	err error
-	try func(fd uintptr) bool
+	first bool // nothing of the request was read yet
+	head  []byte
 }
 
 const bufferSize = 4096
 
 var readers = sync.Pool{New: func() any {
-	r := new(reader)
-	r.Reader = bufio.NewReaderSize(nil, bufferSize)
-	r.try = func(fd uintptr) bool {
-		for {
-			if r.n, r.err = syscall.Read(int(fd), r.p); r.err != syscall.EINTR {
-				return true
-			}
-		}
-	}
-	return r
+	return &reader{Reader: bufio.NewReaderSize(nil, bufferSize)}
 }}
 
 func newReader(c *conn) *reader {
 	r := readers.Get().(*reader)
-	r.conn, r.limit, r.until = c, -1, time.Time{}
+	r.conn = c
 	r.Reset((*source)(r))
 	return r
 }
 
-// release gives the reader back; what it has of the next request stays with the
-// connection.
-func (r *reader) release() (ahead []byte) {
-	if n := r.Buffered(); n > 0 {
-		p, _ := r.Peek(n)
-		ahead = append(ahead, p...)
-	}
-	r.conn, r.p, r.err = nil, nil, nil
-	r.Reset(nil)
-	readers.Put(r)
-	return ahead
+// rest returns what was read of the next request.
+func (r *reader) rest() []byte {
+	p, _ := r.Peek(r.Buffered())
+	rest := append([]byte(nil), p...)
+	r.Discard(len(p))
+	return append(rest, r.conn.ahead...)
 }
 
-var errHeaderTooBig = errors.New("httpd: header too big")
+func (r *reader) release() {
+	r.conn = nil
+	r.Reset(nil)
+	if cap(r.head) > 4*bufferSize {
+		r.head = nil
+	}
+	readers.Put(r)
+}
 
 // A source is where a reader's bytes come from.
 type source reader
 
-// Read takes what is there without asking for a deadline first: in most cases
-// the poller has just told that something is.
-func (s *source) Read(p []byte) (n int, err error) {
-	if s.limit == 0 {
-		return 0, errHeaderTooBig
+// Read implements io.Reader. For the first bytes of a request it does not wait:
+// without them, the connection needs no reader.
+func (s *source) Read(p []byte) (int, error) {
+	c := s.conn
+	if c == nil {
+		return 0, io.ErrClosedPipe
 	}
-	if s.limit > 0 {
-		p = p[:min(len(p), s.limit)]
+	if !s.first {
+		return c.read(p)
 	}
-	if c := s.conn; len(c.ahead) > 0 {
-		n = copy(p, c.ahead)
-		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
-			c.ahead = nil
-		}
-	} else if n, err = s.now(p); err == syscall.EAGAIN {
-		c.tcp.SetReadDeadline(s.until)
-		n, err = c.tcp.Read(p)
+	c.mu.Lock()
+	n, ok := c.readAhead(p)
+	var err error
+	if !ok {
+		n, err = c.tryRead(p)
 	}
-	if s.limit > 0 {
-		s.limit -= n
+	if n > 0 {
+		s.first = false
 	}
+	c.mu.Unlock()
 	return n, err
-}
-
-func (s *source) now(p []byte) (n int, err error) {
-	s.p = p
-	err = s.conn.raw.Read(s.try)
-	s.p = nil
-	switch {
-	case err != nil:
-		return 0, err
-	case s.err != nil:
-		return 0, s.err
-	case s.n == 0:
-		return 0, io.EOF
-	}
-	return s.n, nil
 }
