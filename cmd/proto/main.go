@@ -55,6 +55,9 @@ func main() {
 		syscall.Getrusage(0, &ru)
 		fmt.Fprintf(w, "%s heap=%d stack=%d goroutines=%d cpu=%.3f\n", rss, ms.HeapAlloc, ms.StackInuse, runtime.NumGoroutine(), float64(ru.Utime.Nano()+ru.Stime.Nano())/1e9)
 	})
+	runtime.MemProfileRate = 512
+	mux.HandleFunc("/heap", func(w http.ResponseWriter, r *http.Request) { runtime.GC(); pprof.Handler("heap").ServeHTTP(w, r) })
+	mux.HandleFunc("/cpu", pprof.Profile)
 	ln, err := net.Listen("tcp", os.Args[2])
 	if err != nil {
 		panic(err)
@@ -76,7 +79,7 @@ func client() {
 		}
 		defer r.Body.Close()
 		d, _ := io.ReadAll(r.Body)
-		return strings.TrimSpace(string(d))
+		return string(d)
 	}
 	fmt.Println("before:", get("/mem"))
 	var ready, round sync.WaitGroup
@@ -138,6 +141,12 @@ func client() {
 	ready.Wait()
 	time.Sleep(2 * time.Second)
 	fmt.Println("parked:", get("/mem"))
+	if f := os.Getenv("HEAP"); f != "" {
+		os.WriteFile(f, []byte(get("/heap")), 0o644)
+	}
+	if f := os.Getenv("CPU"); f != "" {
+		go func() { os.WriteFile(f, []byte(get("/cpu?seconds=4")), 0o644) }()
+	}
 	t0 := time.Now()
 	for r := 0; r < rounds; r++ {
 		get("/pub")

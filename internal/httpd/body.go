@@ -140,7 +140,7 @@ func (b *body) Close() error {
 func (b *body) finish() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	defer func() { b.r = nil }()
+	defer func() { b.r, b.req, b.chunks = nil, nil, nil }() // a held request must not keep them
 	switch {
 	case b.err == io.EOF:
 		return true

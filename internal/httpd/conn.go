@@ -142,7 +142,7 @@ func (c *conn) one(r *reader) (more bool) {
 		w.closing, w.unread = true, true
 	}
 	c.mu.Lock()
-	w.returned = true
+	w.returned, w.r = true, nil
 	switch {
 	case c.state == gone:
 	case w.parked && !w.finished:

@@ -95,6 +95,7 @@ func (w *response) writeHead(body []byte) {
 
 	b := *w.buffer()
 	b = appendStatus(b, w.proto10, w.status)
+	b = append(b, w.early...)
 	for name, values := range h {
 		switch name {
 		case "Content-Length":

@@ -26,6 +26,7 @@ type response struct {
 	pipelined                              bool // the next request is there; guarded by conn.mu
 
 	header   http.Header
+	early    []byte      // fields from before Park
 	snapshot http.Header // what of it counts, if it was asked for once too often
 	status   int         // zero: not written
 	length   int64       // declared; negative: unknown
@@ -61,13 +62,15 @@ func (w *response) accept(req *http.Request) {
 	w.proto10 = req.ProtoMinor == 0
 	w.keepAlive10 = w.proto10 && !req.Close
 	w.wantsClose = req.Close
-	w.header = make(http.Header)
 }
 
 // Header implements http.ResponseWriter.
 func (w *response) Header() http.Header {
 	if w.status != 0 && !w.headed && w.snapshot == nil {
 		w.snapshot = w.header.Clone()
+	}
+	if w.header == nil {
+		w.header = make(http.Header)
 	}
 	return w.header
 }
@@ -327,7 +330,7 @@ func (w *response) finish() {
 func (w *response) over() {
 	w.finished = true
 	w.freeBuffer()
-	w.header, w.snapshot, w.events = nil, nil, park.Events{}
+	w.header, w.snapshot, w.early, w.r, w.events = nil, nil, nil, nil, park.Events{}
 	w.ctx.end()
 }
 
@@ -377,6 +380,10 @@ func (w *response) Park(events park.Events) {
 	w.conn.mu.Lock()
 	defer w.conn.mu.Unlock()
 	w.parked, w.events = true, events
+	if w.status == 0 {
+		w.early = appendFields(nil, w.header, func(string) bool { return false })
+		w.header = nil
+	}
 }
 
 // Unpark implements park.Writer.

@@ -14,7 +14,8 @@ import (
 type Writer interface {
 	http.ResponseWriter
 
-	// Park says that the answer will come.
+	// Park says that the answer will come. Header begins anew: what was set
+	// before is part of the answer, and not to be set again.
 	Park(events Events)
 	// Unpark takes it back, before the handler returns.
 	Unpark()
