@@ -55,6 +55,10 @@ func (p *puller) stop() {
 // pongs are what it lives by.
 func (p *puller) keepAlive(idle bool) error {
 	now := time.Now()
+	if p.conn.silent(now) {
+		p.conn.close(closeGoingAway, "nothing heard")
+		return errSilence
+	}
 	if p.pinged.IsZero() {
 		p.pinged = now
 	}

@@ -22,24 +22,29 @@ func newPusher(c *conn, e *push.Endpoint) *pusher {
 	return p
 }
 
-// serve runs until the connection is over; it reads.
+// serve reads until the connection is over; it may go on after it has returned.
 func (p *pusher) serve(ctx context.Context) {
-	defer p.stop() // leaves the session to other connections, and to its clock
 	if err := p.greet(ctx); err != nil {
-		p.refuse(err)
+		p.end(err)
 		return
 	}
 	p.conn.listen()
-	for {
+	p.conn.each(func() bool {
 		o, err := p.next(p.conn.silence)
 		if err == nil {
 			err = p.take(ctx, o)
 		}
 		if err != nil {
-			p.refuse(err)
-			return
+			p.end(err)
 		}
-	}
+		return err == nil
+	})
+}
+
+// end ends the connection, and leaves the session to others, and to its clock.
+func (p *pusher) end(err error) {
+	p.refuse(err)
+	p.stop()
 }
 
 // next reads an object.

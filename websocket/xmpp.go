@@ -47,25 +47,30 @@ func newXMPP(c *conn, m *transport.Manager, o *push.Options, secure bool) *xmpp 
 
 // ---- what the client says
 
-// serve runs until the connection is over; it reads.
+// serve reads until the connection is over; it may go on after it has returned.
 func (x *xmpp) serve(ctx context.Context) {
-	defer x.leave()
-	timeout := x.opts.BodyTimeout
-	for take := x.begin; ; take = x.take {
-		data, err := x.conn.read(timeout)
-		if err != nil && !errors.Is(err, errTooBig) {
-			x.hangUp(err)
-			return
-		}
-		if err == nil {
-			err = x.parse(ctx, data, take)
-		}
-		if err != nil {
-			x.refuse(err)
-		}
-		x.conn.listen()
-		timeout = x.conn.silence
+	if !x.next(ctx, x.opts.BodyTimeout, x.begin) {
+		return
 	}
+	x.conn.each(func() bool { return x.next(ctx, x.conn.silence, x.take) })
+}
+
+// next reads a message, and reports whether others may follow.
+func (x *xmpp) next(ctx context.Context, timeout time.Duration, take func(context.Context, *xmlframe.Element) error) bool {
+	data, err := x.conn.read(timeout)
+	if err != nil && !errors.Is(err, errTooBig) {
+		x.hangUp(err)
+		x.leave()
+		return false
+	}
+	if err == nil {
+		err = x.parse(ctx, data, take)
+	}
+	if err != nil {
+		x.refuse(err)
+	}
+	x.conn.listen()
+	return true
 }
 
 // parse reads the one element of a message (RFC 7395 §3.3.3). An XML

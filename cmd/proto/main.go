@@ -55,7 +55,9 @@ func main() {
 		syscall.Getrusage(0, &ru)
 		fmt.Fprintf(w, "%s heap=%d stack=%d goroutines=%d cpu=%.3f\n", rss, ms.HeapAlloc, ms.StackInuse, runtime.NumGoroutine(), float64(ru.Utime.Nano()+ru.Stime.Nano())/1e9)
 	})
-	runtime.MemProfileRate = 512
+	if os.Getenv("HEAP") != "" {
+		runtime.MemProfileRate = 512
+	}
 	mux.HandleFunc("/heap", func(w http.ResponseWriter, r *http.Request) { runtime.GC(); pprof.Handler("heap").ServeHTTP(w, r) })
 	mux.HandleFunc("/cpu", pprof.Profile)
 	ln, err := net.Listen("tcp", os.Args[2])
@@ -82,11 +84,10 @@ func client() {
 		return string(d)
 	}
 	fmt.Println("before:", get("/mem"))
-	var ready, round sync.WaitGroup
+	var ready sync.WaitGroup
 	ready.Add(n)
 	stop := make(chan struct{})
 	var got [2]sync.WaitGroup
-	_ = round
 	for k := range got {
 		got[k].Add(n)
 	}

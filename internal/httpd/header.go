@@ -143,6 +143,9 @@ func (w *response) writeHead(body []byte) {
 		b = append(b, "\r\n"...)
 	}
 	*w.buf = append(b, "\r\n"...)
+	if w.parked && !w.hasTrailer() {
+		w.header, w.snapshot, w.early = nil, nil, nil
+	}
 }
 
 func appendStatus(b []byte, proto10 bool, status int) []byte {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -381,9 +382,29 @@ func (w *response) Park(events park.Events) {
 	defer w.conn.mu.Unlock()
 	w.parked, w.events = true, events
 	if w.status == 0 {
-		w.early = appendFields(nil, w.header, func(string) bool { return false })
-		w.header = nil
+		w.pack()
 	}
+}
+
+// pack turns the header into what will be sent of it, but for what has a say in
+// the rest of it: a map costs as much as the rest of a held request.
+func (w *response) pack() {
+	all := w.header
+	w.header = nil
+	w.early = appendFields(nil, all, telling)
+	for name, values := range all {
+		if telling(name) {
+			w.Header()[name] = values
+		}
+	}
+}
+
+func telling(name string) bool {
+	switch name {
+	case "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Date", "Trailer", "Transfer-Encoding":
+		return true
+	}
+	return strings.HasPrefix(name, http.TrailerPrefix)
 }
 
 // Unpark implements park.Writer.
