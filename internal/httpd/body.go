@@ -35,6 +35,7 @@ const maxTrailer = 4096
 func (b *body) begin(r *reader, w *response, req *http.Request, how coding) {
 	if how == none {
 		b.err = io.EOF
+		w.bodyDone, w.pipelined = true, r.Buffered() > 0
 		req.Body = http.NoBody
 		return
 	}
