@@ -127,7 +127,7 @@ func routes() http.Handler {
 	handle("/context", func(w http.ResponseWriter, r *http.Request) {
 		local := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		_, server := r.Context().Value(http.ServerContextKey).(*http.Server)
-		fmt.Fprint(w, local.Network(), server, r.Context().Err())
+		fmt.Fprint(w, local.Network(), server)
 	})
 	handle("/hijack", func(w http.ResponseWriter, r *http.Request) {
 		c, rw, err := http.NewResponseController(w).Hijack()
