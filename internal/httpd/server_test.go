@@ -25,19 +25,19 @@ func TestLimits(t *testing.T) {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
 	for _, test := range []struct {
 		name   string
-		server httpd.Server
+		server *httpd.Server
 		ask    string
 		answer string // part of it
 	}{
-		{"a header that never ends", httpd.Server{HeaderTimeout: 30 * time.Millisecond}, "GET / HTTP/1.1\r\nHost: a\r\nX", ""},
-		{"a connection that never begins", httpd.Server{IdleTimeout: 50 * time.Millisecond}, "", ""},
-		{"a connection that does not go on", httpd.Server{IdleTimeout: 50 * time.Millisecond}, get("/"), "hello"},
-		{"a header that is too large", httpd.Server{MaxHeader: 100}, get("/", "X-A: "+strings.Repeat("x", 100)), "431 "},
-		{"a header that just fits", httpd.Server{MaxHeader: len(get("/", "Connection: close"))}, get("/", "Connection: close"), "hello"},
-		{"a body that the handler leaves, and never comes", httpd.Server{HeaderTimeout: 30 * time.Millisecond}, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "Connection: close"},
+		{"a header that never ends", &httpd.Server{HeaderTimeout: 30 * time.Millisecond}, "GET / HTTP/1.1\r\nHost: a\r\nX", ""},
+		{"a connection that never begins", &httpd.Server{IdleTimeout: 50 * time.Millisecond}, "", ""},
+		{"a connection that does not go on", &httpd.Server{IdleTimeout: 50 * time.Millisecond}, get("/"), "hello"},
+		{"a header that is too large", &httpd.Server{MaxHeader: 100}, get("/", "X-A: "+strings.Repeat("x", 100)), "431 "},
+		{"a header that just fits", &httpd.Server{MaxHeader: len(get("/", "Connection: close"))}, get("/", "Connection: close"), "hello"},
+		{"a body that the handler leaves, and never comes", &httpd.Server{HeaderTimeout: 30 * time.Millisecond}, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "Connection: close"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &test.server
+			s := test.server
 			s.Handler = hello
 			l := open(t, s).dial(t)
 			l.send(test.ask)
