@@ -12,10 +12,12 @@ import (
 	_ "net/http/pprof"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -156,10 +158,11 @@ func BenchmarkFanOut(b *testing.B) {
 				ready.Add(clients)
 				got := make(chan int, clients)
 				few := make(chan bool, 50)
+				t := &until{TB: b}
 				for range clients {
 					go func() {
 						few <- true
-						c := carrier.join(b, addr)
+						c := carrier.join(t, addr)
 						c.hold()
 						if carrier.name == "sse" || carrier.name == "websocket" {
 							c.next()
@@ -192,11 +195,27 @@ func BenchmarkFanOut(b *testing.B) {
 					time.Sleep(20 * time.Millisecond)
 				}
 				after := ask(b, addr, "/usage")
+				t.over.Store(true)
 				b.ReportMetric((after.CPU-before.CPU)/float64(n*clients)*1e6, "cpu-µs/delivery")
 			})
 		}
 	}
 }
+
+// until fails a test until that is over; later, the server is gone.
+type until struct {
+	testing.TB
+	over atomic.Bool
+}
+
+func (u *until) Fatal(args ...any) {
+	if u.over.Load() {
+		runtime.Goexit()
+	}
+	u.TB.Fatal(args...)
+}
+
+func (u *until) Error(args ...any) { u.Fatal(args...) }
 
 func profile(addr, out string) {
 	resp, err := http.Get("http://" + addr + "/debug/pprof/profile?seconds=3")
