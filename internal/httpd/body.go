@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 	"sync"
 	"time"
 )
@@ -110,8 +111,11 @@ func (b *body) readTrailer() error {
 		case err != nil:
 			return err
 		}
-		text := trimEOL(string(line))
-		if text == "" {
+		text, ok := strings.CutSuffix(string(line), "\r\n")
+		switch {
+		case !ok:
+			return errTrailer
+		case text == "":
 			return nil
 		}
 		name, value, err := parseField(text)

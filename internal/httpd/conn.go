@@ -38,6 +38,7 @@ type conn struct {
 	w          *response
 	out        []byte // what the client has not read yet
 	slow       *time.Timer
+	posted     bool   // by the last request
 	taken      bool   // by a handler; the server does not count it any more
 	readable   func() // of one that was taken
 

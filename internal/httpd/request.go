@@ -54,6 +54,7 @@ func (r *reader) request() (*http.Request, *response, error) {
 		return nil, nil, err
 	}
 	c := r.conn
+	c.posted = req.Method == http.MethodPost
 	w := &response{conn: c, length: -1, r: r}
 	ctx := &requestContext{conn: c}
 	w.ctx = ctx
@@ -62,9 +63,9 @@ func (r *reader) request() (*http.Request, *response, error) {
 	w.accept(req)
 	w.body.begin(r, w, req, coding)
 	switch expect := req.Header["Expect"]; {
-	case len(expect) == 0 || w.proto10:
+	case len(expect) == 0:
 	case hasToken(expect, "100-continue"):
-		w.body.expects = req.ContentLength != 0
+		w.body.expects = req.ContentLength != 0 && !w.proto10
 	case expect[0] != "":
 		return nil, nil, statusError{http.StatusExpectationFailed, "unknown expectation"}
 	}
@@ -86,7 +87,7 @@ func (r *reader) readHead() error {
 		}
 	}
 	// A line end too many after a body is forgiven (RFC 9112 §2.2).
-	for blank := 0; blank < 4 && (start[0] == '\r' || start[0] == '\n'); blank++ {
+	for blank := 0; r.conn.posted && blank < 4 && (start[0] == '\r' || start[0] == '\n'); blank++ {
 		r.Discard(1)
 		if start, err = r.Peek(1); err != nil {
 			return late(err)
