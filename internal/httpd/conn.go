@@ -20,6 +20,7 @@ const (
 	draining               // waits for the client to read an answer
 	lingering              // closed for writing; what still comes is thrown away
 	hijacked               // a handler's own
+	parting                // the same, closed, but for what the client has not read
 	gone                   // closed
 )
 
@@ -40,7 +41,8 @@ type conn struct {
 	slow       *time.Timer
 	posted     bool   // by the last request
 	taken      bool   // by a handler; the server does not count it any more
-	readable   func() // of one that was taken
+	readable   func() // of one that was taken, and the next
+	onDrained  func()
 
 	// For goroutines that wait; closed when there is something to do for them.
 	reading, writing     chan struct{}
@@ -362,8 +364,12 @@ func (c *conn) drained() {
 	case c.state == draining:
 		c.state = serving
 		c.resume()
+	case c.state == parting:
+		c.close()
 	case c.w != nil && c.w.events.Drained != nil:
 		go c.w.events.Drained()
+	case c.onDrained != nil:
+		go c.onDrained()
 	}
 }
 

@@ -75,6 +75,7 @@ func (c *conn) pass(r *reader) {
 type netConn struct {
 	*conn
 	writeTurn sync.Mutex
+	unblocked bool
 }
 
 func (c *netConn) Read(p []byte) (int, error) { return c.conn.read(p) }
@@ -82,17 +83,48 @@ func (c *netConn) Read(p []byte) (int, error) { return c.conn.read(p) }
 func (c *netConn) Write(p []byte) (int, error) {
 	c.writeTurn.Lock()
 	defer c.writeTurn.Unlock()
-	return c.conn.write(p, 0)
+	if !c.unblocked {
+		return c.conn.write(p, 0)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.send(p); c.state != hijacked {
+		return 0, net.ErrClosed
+	}
+	return len(p), nil
+}
+
+// Unblock implements park.Conn.
+func (c *netConn) Unblock(drained func()) {
+	c.writeTurn.Lock()
+	defer c.writeTurn.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unblocked = true
+	c.onDrained = drained
+}
+
+// Drained implements park.Conn.
+func (c *netConn) Drained() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.out) == 0
 }
 
 // Close implements net.Conn.
 func (c *netConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == gone {
+	switch {
+	case c.state != hijacked:
 		return net.ErrClosed
+	case len(c.out) > 0:
+		c.state = parting
+		wake(&c.reading)
+		c.tellReadable()
+	default:
+		c.conn.close()
 	}
-	c.conn.close()
 	return nil
 }
 
@@ -111,7 +143,7 @@ func (c *netConn) OnReadable(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readable = f
-	if c.state == gone || c.again || c.hup || len(c.ahead) > 0 {
+	if c.state != hijacked || c.again || c.hup || len(c.ahead) > 0 {
 		c.tellReadable()
 	}
 }

@@ -18,7 +18,7 @@ var errNothing = errors.New("httpd: nothing there")
 
 // tryRead reads what is there, with the lock held.
 func (c *conn) tryRead(p []byte) (int, error) {
-	if c.state == gone {
+	if c.state >= parting {
 		return 0, net.ErrClosed
 	}
 	c.again = false

@@ -47,4 +47,13 @@ type Conn interface {
 	// something to read, or the connection is at its end or closed. Meanwhile
 	// nobody reads.
 	OnReadable(f func())
+
+	// Unblock has Write take everything at once. What the client does not read
+	// yet is kept, for as long as the write deadline allows, or else the server.
+	// It had better not become much: drained is called, in a goroutine of its
+	// own, when all was taken, and Close waits for that.
+	Unblock(drained func())
+	// Drained reports whether all that was written has been taken by the
+	// connection.
+	Drained() bool
 }

@@ -37,11 +37,11 @@ var (
 )
 
 // serve writes responses until the client is gone, another connection took
-// over, or the session ended. Where w can be parked, it leaves that to the
-// session, and returns.
+// over, or the session ended. Where w can be parked, it leaves that to those who
+// have something to say, and returns.
 func (st *stream) serve(ctx context.Context, first transport.Response) {
 	if w, ok := st.w.(park.Writer); ok {
-		(&follower{stream: st, w: w}).begin(first)
+		st.leave(w, first)
 		return
 	}
 	r, numbers := first, true
@@ -51,16 +51,29 @@ func (st *stream) serve(ctx context.Context, first transport.Response) {
 		}
 		var err error
 		numbers = false
-		r, err = st.session.Pull(ctx, st.next(r))
+		r, err = st.session.Pull(ctx, transport.Pull{Attach: st.attach, After: r.Last(), Wait: st.ping, Again: true})
 		if err != nil {
 			return
 		}
 	}
 }
 
-// next is the pull for what follows a response.
-func (st *stream) next(r transport.Response) transport.Pull {
-	return transport.Pull{Attach: st.attach, After: r.Last(), Wait: st.ping, Again: true}
+// leave has the session's answers written as they come.
+func (st *stream) leave(w park.Writer, first transport.Response) {
+	f := &push.Follower{Session: st.session, Attach: st.attach, Wait: st.ping, Taken: w.Drained}
+	f.Say = func(r transport.Response) bool {
+		st.write(r, false)
+		if isLast(r) {
+			w.Finish()
+		}
+		return !isLast(r)
+	}
+	w.Park(park.Events{Gone: f.Stop, Drained: f.GoOn})
+	if st.write(first, true); isLast(first) {
+		w.Finish()
+		return
+	}
+	f.Begin(first.Last())
 }
 
 func isLast(r transport.Response) bool { return r.Replaced || r.End != nil }
