@@ -159,6 +159,9 @@ func (c *conn) one(r *reader) (more bool) {
 	w.returned, w.r = true, nil
 	switch {
 	case c.state == gone:
+		if w.parked {
+			w.left()
+		}
 	case w.parked && !w.finished:
 		c.park(r)
 	default:
@@ -346,7 +349,9 @@ func (c *conn) send(p []byte) {
 	case err != nil && err != errNothing:
 		c.lost()
 	case n < len(p) && kept:
-		c.out = p[n:]
+		if c.out = p[n:]; n > 0 {
+			c.slow.Reset(c.patience())
+		}
 	case n < len(p):
 		c.out = append([]byte(nil), p[n:]...)
 		c.slow = time.AfterFunc(c.patience(), c.tooSlow)

@@ -155,5 +155,8 @@ func (c *conn) tellReadable() {
 		return
 	}
 	c.readable = nil
-	go f()
+	go func() {
+		growStack(c.fd)
+		f()
+	}()
 }

@@ -96,17 +96,20 @@ func (p *poller) count() int {
 	return p.n
 }
 
-// all returns the connections of now.
-func (p *poller) all() []*conn {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	all := make([]*conn, 0, p.n)
-	for _, c := range p.conns {
-		if c != nil {
-			all = append(all, c)
+// each calls f with the connections, and without the lock.
+func (p *poller) each(f func(*conn)) {
+	var some [256]*conn
+	for begin, more := 0, true; more; begin += len(some) {
+		p.mu.RLock()
+		n := copy(some[:], p.conns[min(begin, len(p.conns)):])
+		more = begin+n < len(p.conns)
+		p.mu.RUnlock()
+		for _, c := range some[:n] {
+			if c != nil {
+				f(c)
+			}
 		}
 	}
-	return all
 }
 
 // run tells connections, until the poller is closed.

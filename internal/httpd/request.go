@@ -76,7 +76,7 @@ func (r *reader) request() (*http.Request, *response, error) {
 func (r *reader) readHead() error {
 	r.head = r.head[:0]
 	r.first = r.Buffered() == 0
-	r.conn.readUntil = headerTime
+	r.conn.setReadUntil(headerTime)
 	start, err := r.Peek(1)
 	if err != nil {
 		return err

@@ -181,13 +181,11 @@ func (s *Server) sweep() {
 		}
 		at := now()
 		oldest := at - int64(s.idleTimeout()/time.Second)
-		for _, c := range s.poller.all() {
-			c.mu.Lock()
+		s.each(func(c *conn) {
 			if c.state == idle && c.since < oldest || c.state == lingering && c.since < at-lingerSeconds {
 				c.close()
 			}
-			c.mu.Unlock()
-		}
+		})
 	}
 }
 
@@ -195,13 +193,11 @@ func (s *Server) sweep() {
 // taken.
 func (s *Server) Close() error {
 	err := s.end()
-	for _, c := range s.all() {
-		c.mu.Lock()
+	s.each(func(c *conn) {
 		if !c.taken && c.state != gone {
 			c.lost()
 		}
-		c.mu.Unlock()
-	}
+	})
 	s.release()
 	if s.Other != nil {
 		err = errors.Join(err, s.Other.Close())
@@ -213,13 +209,11 @@ func (s *Server) Close() error {
 // connections have their answers. Those that handlers have taken are theirs.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.end()
-	for _, c := range s.all() {
-		c.mu.Lock()
+	s.each(func(c *conn) {
 		if c.state == idle {
 			c.close()
 		}
-		c.mu.Unlock()
-	}
+	})
 	if s.Other != nil {
 		err = errors.Join(err, s.Other.Shutdown(ctx))
 	}
@@ -249,11 +243,16 @@ func (s *Server) end() (err error) {
 	return err
 }
 
-func (s *Server) all() []*conn {
+// each calls f with the connections, and with the lock of each.
+func (s *Server) each(f func(*conn)) {
 	if s.poller == nil {
-		return nil
+		return
 	}
-	return s.poller.all()
+	s.poller.each(func(c *conn) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		f(c)
+	})
 }
 
 // release ends what runs for the server. Connections that handlers have taken

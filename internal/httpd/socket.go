@@ -201,10 +201,12 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func (c *conn) setReadDeadline(t time.Time) {
+func (c *conn) setReadDeadline(t time.Time) { c.setReadUntil(nanos(t)) }
+
+func (c *conn) setReadUntil(deadline int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.readUntil = nanos(t)
+	c.readUntil = deadline
 	wake(&c.reading)
 }
 
