@@ -33,13 +33,17 @@ var layers = map[string][]string{
 	"websocket":          {"transport", "transport/push", "internal/", "github.com/gorilla/websocket"},
 	"bosh":               {"transport", "internal/"},
 
+	"discovery": {"internal/"},
+
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+	// The PROXY protocol, towards XMPP servers.
+	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},
 
 	"web": {},
 }
 
 // wiring may import everything.
-var wiring = []string{"demo", "cmd/"}
+var wiring = []string{"demo", "cmd/", "test/"}
 
 func TestImportsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {

@@ -26,7 +26,8 @@ const (
 const accepted = "gzip,deflate"
 
 // codingOf reads Content-Encoding; names have no case. It reports whether we
-// know the coding. Two on top of each other are not advertised.
+// know the coding. Two on top of each other are not advertised. libpurple has
+// the media type there, which is no coding.
 func codingOf(header []string) (c coding, known bool) {
 	switch name := strings.ToLower(strings.TrimSpace(strings.Join(header, ","))); name {
 	case "", "identity":
@@ -35,8 +36,9 @@ func codingOf(header []string) (c coding, known bool) {
 		return gzipped, true
 	case "deflate":
 		return deflated, true
+	default:
+		return identity, strings.Contains(name, "/")
 	}
-	return identity, false
 }
 
 // chooseCoding returns the coding of an answer to a client that sent

@@ -81,6 +81,8 @@ func conditionOf(t *transport.Termination) condition {
 		return policyViolation
 	case transport.HostUnknown:
 		return hostUnknown
+	case transport.HostGone:
+		return hostGone
 	case transport.Unreachable:
 		return remoteConnectionFailed
 	case transport.BackendError:

@@ -65,7 +65,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 	if p.Attrs[attrXMPP] != "" {
 		first.Frames = slices.Insert(first.Frames, 0, req.open())
 		if h.opts.OpeningWait > 0 {
-			first.Wait = h.opts.OpeningWait
+			first.Wait = h.opts.OpeningWait // the relay sends <open/> and features together
 		}
 	}
 	resp, err := s.Exchange(r.Context(), first)

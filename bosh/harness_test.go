@@ -193,6 +193,10 @@ func (w *world) parse(data []byte) (attrs map[string]string, payloads []string) 
 				}
 			case 2:
 				from = at
+				// XEP-0124 §22: an <uri/>, or elements of other namespaces
+				if uri := tok.Name.Local == "uri" && attrs["condition"] == "see-other-uri"; tok.Name.Space == "" || (tok.Name.Space == ns) != uri {
+					w.t.Errorf("answer %q: its payload is of the wrapper's namespace, or of none", data)
+				}
 			}
 		case xml.EndElement:
 			if depth--; depth == 1 {

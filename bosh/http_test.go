@@ -42,7 +42,7 @@ func (w *world) raw(c net.Conn, in *bufio.Reader, text string) *answer {
 }
 
 func TestHTTP(t *testing.T) {
-	t.Run("B-05.6 T-33 B-07.17 H-15 every answer has its length, type, and is not stored", bubble(func(t *testing.T) {
+	t.Run("B-05.6 B-06.13 B-07.17 H-15 T-15 T-33 every answer has its length, type, and is not stored", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		w.backend.stream().send("<big xmlns='urn:test'>" + strings.Repeat("é", 5000) + "</big>")
@@ -51,7 +51,7 @@ func TestHTTP(t *testing.T) {
 		} {
 			h := a.header
 			if a.chunked || a.length != int64(len(a.xml)) || len(h["Content-Length"]) != 1 {
-				t.Errorf("B-06.13 %s: length %d of %d, chunked %v", name, a.length, len(a.xml), a.chunked)
+				t.Errorf("%s: length %d of %d, chunked %v", name, a.length, len(a.xml), a.chunked)
 			}
 			if got := h["Content-Type"]; len(got) != 1 || got[0] != "text/xml; charset=utf-8" {
 				t.Errorf("%s: type %q", name, got)
@@ -147,7 +147,7 @@ func TestHTTP(t *testing.T) {
 		w.wantAfter("request", a, 0)
 	}))
 
-	t.Run("B-05.4 H-01 H-02 only a POST touches sessions", bubble(func(t *testing.T) {
+	t.Run("B-05.4 H-01 H-02 T-34 only a POST touches sessions", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
 			r := w.request(t.Context(), body("rid='5' to='be.test'", ""))
@@ -169,7 +169,7 @@ func TestHTTP(t *testing.T) {
 		}
 	}))
 
-	t.Run("H-14 any path and query, never a redirect", bubble(func(t *testing.T) {
+	t.Run("H-14 T-34 any path and query, never a redirect", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		for _, path := range []string{"/http-bind/", "//http-bind", "/?room=x"} {
 			r := w.request(t.Context(), body("rid='5' to='be.test'", ""))
@@ -296,9 +296,9 @@ func TestCORS(t *testing.T) {
 	}{
 		{"no page", nil, "", ""},
 		{"the same host", nil, "https://bosh.test", "https://bosh.test"},
-		{"C-12 another host", nil, "https://evil.test", "-"},
+		{"C-12 T-25 another host", nil, "https://evil.test", "-"},
 		{"C-11 a page from nowhere", nil, "null", "-"},
-		{"C-02 C-03 C-04 C-05 C-06 C-07 C-08 one of the list", []string{"https://a.test", "https://b.test"}, "https://b.test", "https://b.test"},
+		{"C-01 C-02 C-03 C-04 C-05 C-06 C-07 C-08 C-09 T-25 one of the list", []string{"https://a.test", "https://b.test"}, "https://b.test", "https://b.test"},
 		{"C-03 another port", []string{"https://a.test"}, "https://a.test:8443", "-"},
 		{"the same host, not in the list", []string{"https://a.test"}, "https://bosh.test", "https://bosh.test"},
 		{"no page, with a list", []string{"https://a.test"}, "", ""},

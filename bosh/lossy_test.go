@@ -160,6 +160,7 @@ func (l *lossy) event(e lossyEvent) {
 }
 
 func TestLossyNetwork(t *testing.T) {
+	t.Attr("requirements", "B-02.3 B-08.3 B-08.8 B-08.14 B-14.10 B-17.5 B-22.2 T-06")
 	const seeds, payloads = 25, 60
 	modes := []struct{ name, attrs string }{
 		{"hold 1", "wait='10' hold='1'"},

@@ -61,7 +61,7 @@ func TestBadInput(t *testing.T) {
 		{"a good payload before a bad one", open + "IDS><n xmlns='u'/><json xmlns='urn:xmpp:json:0'>{</json></body>"},
 	}
 	for _, test := range tests {
-		t.Run("B-17.8 "+test.name, bubble(func(t *testing.T) {
+		t.Run("B-02.1 B-17.8 "+test.name, bubble(func(t *testing.T) {
 			w := newWorld(t, settings{})
 			c, other := w.create(""), w.create("")
 			held := other.begin(other.at(1, "", ""))
@@ -152,7 +152,7 @@ func TestRIDForms(t *testing.T) {
 		w.wantXML("creation", w.post(body("to='be.test'", "")), terminal("bad-request"))
 	}))
 	for _, attr := range []string{"wait='x'", "hold='-1'", "ack='1.0'", "ver='1'", "ver='1.x'", "ver='a.b'", "type='stop'", "pause='soon'"} {
-		t.Run("A-10 what we know must parse: "+attr, bubble(func(t *testing.T) {
+		t.Run("A-10 B-22.1 what we know must parse: "+attr, bubble(func(t *testing.T) {
 			w := newWorld(t, settings{})
 			w.wantXML("creation", w.post(body("rid='5' to='be.test' "+attr, "")), terminal("bad-request"))
 		}))

@@ -10,7 +10,7 @@ import (
 // XEP-0124 §8: payloads, holding, and the order of answers.
 
 func TestHolding(t *testing.T) {
-	t.Run("B-08.5 B-08.6 B-08.9 B-04.2 a request is held for its wait, then answered empty", bubble(func(t *testing.T) {
+	t.Run("B-08.5 B-08.6 B-08.9 B-04.2 T-06 a request is held for its wait, then answered empty", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='30' hold='1'")
 		time.Sleep(5 * time.Second)

@@ -67,7 +67,7 @@ func TestPause(t *testing.T) {
 		w.wantReceived("afterwards", "closed")
 	}))
 
-	t.Run("B-10.11 T-13 its answer has no payload, nor has a repeat; the next one has", bubble(func(t *testing.T) {
+	t.Run("B-10.11 B-10.16 T-13 its answer has no payload, nor has a repeat; the next one has", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		w.backend.stream().send(payload(1))

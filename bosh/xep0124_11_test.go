@@ -131,7 +131,7 @@ func TestOveractivity(t *testing.T) {
 		w.wantHeld("newest", last)
 	}))
 
-	t.Run("B-11.6 B-11.5 A-3 where none can be released, one poll too many ends the session", bubble(func(t *testing.T) {
+	t.Run("B-11.6 B-11.5 B-17.15 A-3 where none can be released, one poll too many ends the session", bubble(func(t *testing.T) {
 		stalled := func(t *testing.T) (*world, *client, *call, func()) {
 			w := newWorld(t, settings{
 				bosh:    bosh.Options{Polling: 5 * time.Second},
@@ -162,7 +162,7 @@ func TestOveractivity(t *testing.T) {
 }
 
 func TestManyRepeats(t *testing.T) {
-	t.Run("B-14.14 B-14.15 a request repeated beyond the limit ends the session", bubble(func(t *testing.T) {
+	t.Run("B-14.14 B-14.15 B-17.15 a request repeated beyond the limit ends the session", bubble(func(t *testing.T) {
 		for _, attrs := range []string{"wait='0'", "wait='60'"} {
 			w := newWorld(t, settings{bosh: bosh.Options{Repeats: 10}})
 			c := w.create(attrs)

@@ -11,7 +11,7 @@ import (
 // XEP-0124 §13: the end.
 
 func TestTermination(t *testing.T) {
-	t.Run("B-13.1 B-13.2 B-13.7 B-13.9 B-13.11 the only request is told, its payloads come first", bubble(func(t *testing.T) {
+	t.Run("B-13.1 B-13.2 B-13.7 B-13.9 B-13.11 T-23 the only request is told, its payloads come first", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		bye := c.at(1, "type='terminate'", payload(1))
@@ -27,7 +27,7 @@ func TestTermination(t *testing.T) {
 		}
 	}))
 
-	t.Run("B-13.4 B-13.5 B-13.6 T-11 the oldest is told, the others end empty", bubble(func(t *testing.T) {
+	t.Run("B-13.4 B-13.5 B-13.6 T-11 A-2 the oldest is told, the others end empty", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{bosh: bosh.Options{Hold: 2}})
 		c := w.create("wait='60' hold='2'")
 		one, two := c.begin(c.at(1, "", "")), c.begin(c.at(2, "", ""))
@@ -64,13 +64,14 @@ func TestTermination(t *testing.T) {
 		{"B-17.17 a backend's error", &transport.Termination{Condition: transport.BackendError,
 			Payload: []transport.Frame{{Data: []byte("<e xmlns='urn:e'/>")}}},
 			"<body xmlns='" + ns + "' type='terminate' condition='remote-stream-error'><e xmlns='urn:e'/></body>"},
+		{"B-17.9 a backend that is no longer served", &transport.Termination{Condition: transport.HostGone}, terminal("host-gone")},
 		{"B-17.16 a backend that is not there", &transport.Termination{Condition: transport.Unreachable}, terminal("remote-connection-failed")},
-		{"B-17.18 another address", &transport.Termination{Condition: transport.Moved, URI: "https://a.test/?a&b"},
+		{"B-17.18 B-22.2 another address", &transport.Termination{Condition: transport.Moved, URI: "https://a.test/?a&b"},
 			"<body xmlns='" + ns + "' type='terminate' condition='see-other-uri'><uri>https://a.test/?a&amp;b</uri></body>"},
 		{"another address, unknown", &transport.Termination{Condition: transport.Moved}, terminal("undefined-condition")},
 		{"B-17.12 our fault", &transport.Termination{Condition: transport.Internal}, terminal("internal-server-error")},
 		{"A-15 too slow a reader", &transport.Termination{Condition: transport.Overflow}, terminal("policy-violation")},
-		{"B-17.20 anything else", &transport.Termination{Condition: "odd"}, terminal("undefined-condition")},
+		{"B-17.20 B-17.25 anything else", &transport.Termination{Condition: "odd"}, terminal("undefined-condition")},
 	}
 	for _, end := range ends {
 		t.Run("B-17.6 "+end.name, bubble(func(t *testing.T) {

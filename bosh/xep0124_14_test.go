@@ -14,7 +14,7 @@ import (
 // XEP-0124 §14: rids.
 
 func TestOrder(t *testing.T) {
-	t.Run("B-08.2 B-14.4 B-14.18 out of order on the way, in order to the backend and in the answers", bubble(func(t *testing.T) {
+	t.Run("B-08.2 B-08.8 B-14.4 B-14.18 out of order on the way, in order to the backend and in the answers", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		two := c.begin(c.at(2, "", payload(2)))
@@ -169,7 +169,7 @@ func TestRepeats(t *testing.T) {
 		w.wantReceived("then", "closed")
 	}))
 
-	t.Run("B-14.13 T-08 a repeat of a held request takes its place", bubble(func(t *testing.T) {
+	t.Run("B-14.13 B-17.21 T-08 a repeat of a held request takes its place", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("")
 		old := c.begin(c.at(1, "", payload(1)))

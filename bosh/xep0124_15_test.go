@@ -51,7 +51,7 @@ func TestKeys(t *testing.T) {
 		}
 	})
 
-	t.Run("B-15.4 B-15.5 B-15.8 a chain of ten, in any case", bubble(func(t *testing.T) {
+	t.Run("B-15.1 B-15.4 B-15.5 B-15.8 a chain of ten, in any case", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		keys := keyChain("seed", 20)
 		c := w.create("wait='0' newkey='" + strings.ToUpper(keys[19]) + "'")
@@ -72,7 +72,7 @@ func TestKeys(t *testing.T) {
 		"for a pause":    func(k *keyed) string { return k.at(2, "pause='5'", "") },
 		"for the end":    func(k *keyed) string { return k.at(2, "type='terminate'", payload(2)) },
 	} {
-		t.Run("B-15.9 B-17.13 a wrong key: "+name, bubble(func(t *testing.T) {
+		t.Run("B-02.4 B-15.9 B-17.13 a wrong key: "+name, bubble(func(t *testing.T) {
 			w := newWorld(t, settings{})
 			k := w.createKeyed("")
 			one := k.begin(k.right(1, payload(1)))

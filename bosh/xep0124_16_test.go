@@ -31,7 +31,7 @@ func two(t *testing.T, set settings) (c *client, a, b *stream, nameA, nameB stri
 }
 
 func TestStreamsAreAdded(t *testing.T) {
-	t.Run("B-16.1 B-16.2 B-16.4 the creation names the first stream, if there may be others", bubble(func(t *testing.T) {
+	t.Run("B-07.43 B-16.1 B-16.2 B-16.4 the creation names the first stream, if there may be others", bubble(func(t *testing.T) {
 		w, _, _, _ := several(t, settings{})
 		one, another := w.create("to='a.test'"), w.create("to='a.test'")
 		names := []string{one.created.attrs["stream"], another.created.attrs["stream"]}

@@ -130,7 +130,7 @@ func TestCodedRequests(t *testing.T) {
 		w.wantReceived("once each", want)
 	}))
 
-	t.Run("B-07.38 a coding never advertised", bubble(func(t *testing.T) {
+	t.Run("B-07.38 H-11 a coding never advertised", bubble(func(t *testing.T) {
 		w := newWorld(t, settings{})
 		c := w.create("wait='0'")
 		for _, coding := range []string{"br", "gzip, gzip", "x"} {
@@ -141,6 +141,9 @@ func TestCodedRequests(t *testing.T) {
 		r := w.request(t.Context(), c.at(1, "", payload(2)))
 		r.Header.Set("Content-Encoding", "identity")
 		w.wantXML("identity", w.do(r), empty)
+		r = w.request(t.Context(), c.at(2, "", ""))
+		r.Header.Set("Content-Encoding", "text/xml; charset=utf-8")
+		w.wantXML("a media type, as libpurple has it", w.do(r), empty)
 		w.wantReceived("nothing else", payload(2))
 	}))
 

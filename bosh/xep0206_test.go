@@ -49,7 +49,7 @@ func TestXEP0206Opening(t *testing.T) {
 		}
 	}))
 
-	t.Run("X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
+	t.Run("B-22.2 X-02.2 X-04.1 X-04.2 X-04.5 T-42 a fast server's features come with the creation", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		a := w.create(xbosh + " xmpp:version='1.0'").created
 		w.wantAfter("the creation", a, 0)
@@ -119,7 +119,7 @@ func TestXEP0206Restart(t *testing.T) {
 		w.wantEnd("TRUE", c.post(c.at(1, xbosh+" xmpp:restart='TRUE'", "")), "bad-request")
 	}))
 
-	t.Run("X-05.9 the features that follow", bubble(func(t *testing.T) {
+	t.Run("X-04.3 X-05.9 the features that follow", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp(opening, features))
 		c := w.create("")
 		restart := c.begin(c.at(1, xbosh+" xmpp:restart='true' to='be.test'", ""))

@@ -275,7 +275,7 @@ func TestTerminationSpeaks(t *testing.T) {
 	if !errors.Is(end, cause) {
 		t.Error("the cause can be found")
 	}
-	for c, want := range map[Condition]bool{Normal: false, BadRequest: false, HostUnknown: false, Shutdown: true, Inactive: true} {
+	for c, want := range map[Condition]bool{Normal: false, BadRequest: false, HostUnknown: false, HostGone: false, Shutdown: true, Inactive: true} {
 		if c.Retry() != want {
 			t.Errorf("%s: retry = %v", c, !want)
 		}

@@ -86,7 +86,7 @@ func (m *machine) goOn(after uint64) error {
 func (m *machine) displace(replaced bool, fx *effects) {
 	if m.cursor.id != 0 {
 		fx.reply(m.cursor.reply, Response{First: m.cursor.seq + 1, Ack: m.in.accepted(), Replaced: replaced})
-		m.cursor = slot{}
+		m.cursor = held{}
 	}
 }
 
@@ -115,7 +115,7 @@ func (m *machine) pull(now time.Time, p Pull, to func(Response), fx *effects) (i
 	m.pulled = true
 	m.displace(p.Attach == 0, fx)
 	m.lastSlot++
-	m.cursor = slot{id: m.lastSlot, seq: p.After, deadline: now.Add(p.Wait), reply: to}
+	m.cursor = held{id: m.lastSlot, seq: p.After, deadline: now.Add(p.Wait), reply: to}
 	m.quiet, m.grace = time.Time{}, m.params.Inactivity
 	m.settle(now, fx)
 	return m.lastSlot, nil

@@ -7,6 +7,7 @@ import "slices"
 // publish a frame allocates nothing.
 type effects struct {
 	accepted []Frame // for the backends
+	repeated bool    // the request is a copy
 	owned    bool    // accepted is ours to append to
 	openings []opening
 	few      [2]reply

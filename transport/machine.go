@@ -22,7 +22,7 @@ type machine struct {
 	given  uint64  // last frame that the response to a pull carried
 	unsent []Frame // what no connection took when the session ended for good
 
-	cursor slot   // the one open pull
+	cursor held   // the one open pull
 	attach uint64 // highest attach number seen
 
 	lastSlot uint64        // gives slots their ids
@@ -35,16 +35,21 @@ type machine struct {
 	streams  int           // how many are open, for Turn
 }
 
-// slot is one connection that waits for its response.
-type slot struct {
-	id       uint64 // zero: empty
+// held is one connection that waits for its response.
+type held struct {
+	id       uint64 // zero: none
 	seq      uint64 // number of the request; of a pull: its cursor
 	deadline time.Time
-	bare     bool           // answer at once, without frames
 	reply    func(Response) // nil: the connection went away, its number still counts
-	note     any            // of the first copy
-	copies   int            // seen after the first
-	report   report         // set: answer at once, and say so
+}
+
+// slot is a numbered request that is not answered yet.
+type slot struct {
+	held
+	bare   bool   // answer at once, without frames
+	note   any    // of the first copy
+	copies int    // seen after the first
+	report report // set: answer at once, and say so
 }
 
 // answer is what is kept of an answer to a numbered request, to give it
@@ -164,7 +169,7 @@ func (m *machine) leave() {
 // request keeps its place: a copy of the request may claim it.
 func (m *machine) cancel(now time.Time, id uint64, fx *effects) bool {
 	if m.cursor.id == id {
-		m.cursor = slot{}
+		m.cursor = held{}
 		m.settle(now, fx)
 		return true
 	}

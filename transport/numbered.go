@@ -39,7 +39,7 @@ func (m *machine) exchange(now time.Time, r Request, to func(Response), fx *effe
 		return 0, ErrFull
 	}
 	wait := min(m.params.Wait, orDefault(r.Wait, m.params.Wait))
-	id = m.open(slot{seq: r.Seq, deadline: now.Add(wait), reply: to, note: r.Note})
+	id = m.open(slot{held: held{seq: r.Seq, deadline: now.Add(wait), reply: to}, note: r.Note})
 	m.quiet = time.Time{} // settle starts it anew, also if it answers at once
 	switch {
 	case m.end != nil: // too late to take effect; it fetches what is left
@@ -73,6 +73,7 @@ func (m *machine) maxOpen(r Request) int {
 // (XEP-0124 §14.3).
 func (m *machine) newerCopy(i int, to func(Response), fx *effects) (id uint64) {
 	s := &m.slots[i]
+	fx.repeated = true
 	fx.reply(s.reply, Response{Seq: s.seq, First: m.sent + 1, Ack: m.in.accepted(), Replaced: true})
 	m.lastSlot++
 	s.id, s.reply = m.lastSlot, to
@@ -98,6 +99,7 @@ func (m *machine) replay(now time.Time, seq uint64, to func(Response), fx *effec
 		if !m.quiet.IsZero() {
 			m.quiet = now
 		}
+		fx.repeated = true
 		fx.reply(to, r)
 		return nil
 	}

@@ -60,6 +60,9 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	s.mu.Unlock()
 
 	trace := s.manager.opts.Trace
+	if fx.repeated {
+		trace.repeated(s)
+	}
 	trace.accepted(s, fx.accepted)
 	for _, r := range fx.replies() {
 		frames, bytes := trace.measure(r.response) // before the carrier gives the frames back

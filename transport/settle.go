@@ -44,7 +44,7 @@ func (m *machine) settlePull(now time.Time, fx *effects) {
 	m.told = m.told || r.End != nil
 	m.given = max(m.given, last)
 	to := s.reply
-	m.cursor = slot{}
+	m.cursor = held{}
 	fx.reply(to, r)
 }
 

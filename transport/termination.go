@@ -18,6 +18,7 @@ const (
 	TooBig       Condition = "too-big"       // more bytes than allowed
 	Overflow     Condition = "overflow"      // the client read too slowly
 	HostUnknown  Condition = "host-unknown"  // no backend of that name
+	HostGone     Condition = "host-gone"     // a backend of that name was there, and is no longer
 	Unreachable  Condition = "unreachable"   // the backend's server cannot be reached
 	BackendError Condition = "backend-error" // the backend ended with an error
 	Moved        Condition = "moved"         // go on at Termination.URI
@@ -29,7 +30,7 @@ const (
 // this condition, without a person's help.
 func (c Condition) Retry() bool {
 	switch c {
-	case Normal, BadRequest, HostUnknown:
+	case Normal, BadRequest, HostUnknown, HostGone:
 		return false
 	}
 	return true

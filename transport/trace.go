@@ -7,6 +7,9 @@ type Trace struct {
 	SessionEnded   func(*Session, *Termination)
 	// Answered is called for every response to a request or a pull.
 	Answered func(s *Session, frames, bytes int)
+	// Repeated is called when a numbered request comes again whose answer is
+	// kept, or not given yet.
+	Repeated func(*Session)
 	// Accepted is called when frames of the client are accepted in order.
 	Accepted func(s *Session, frames, bytes int)
 }
@@ -33,6 +36,12 @@ func (t *Trace) answered(s *Session, frames, bytes int) {
 func (t *Trace) accepted(s *Session, frames []Frame) {
 	if t.Accepted != nil && len(frames) > 0 {
 		t.Accepted(s, len(frames), bytesOf(frames))
+	}
+}
+
+func (t *Trace) repeated(s *Session) {
+	if t.Repeated != nil {
+		t.Repeated(s)
 	}
 }
 

@@ -17,6 +17,7 @@ func TestTraceIsTold(t *testing.T) {
 			SessionStarted: func(s *Session) { log.note("started") },
 			SessionEnded:   func(s *Session, end *Termination) { log.note("ended: %s", conditionOf(end)) },
 			Answered:       func(s *Session, frames, bytes int) { log.note("answered %d, %d bytes", frames, bytes) },
+			Repeated:       func(s *Session) { log.note("repeated") },
 			Accepted:       func(s *Session, frames, bytes int) { log.note("accepted %d, %d bytes", frames, bytes) },
 		}}, testParams)
 		log.want(t, "created", "started")
@@ -28,7 +29,7 @@ func TestTraceIsTold(t *testing.T) {
 		st.TrySend([]byte("xyz"))
 		log.want(t, "answered", "answered 1, 3 bytes")
 		exchange(t.Context(), s, Request{Seq: 2}).wantDone(t, "a copy")
-		log.want(t, "answered again", "answered 1, 3 bytes")
+		log.want(t, "answered again", "repeated", "answered 1, 3 bytes")
 		s.Terminate(nil)
 		s.Terminate(nil)
 		log.want(t, "the end, once", "ended: normal")

@@ -35,7 +35,7 @@ func codeOfEnd(c transport.Condition) int {
 		return closeRestart
 	case transport.BackendError, transport.Internal:
 		return closeInternal
-	case transport.HostUnknown:
+	case transport.HostUnknown, transport.HostGone:
 		return closePrivate + 404
 	case transport.Policy:
 		return closePrivate + 403

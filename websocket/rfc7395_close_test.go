@@ -120,6 +120,7 @@ func TestBackendEnds(t *testing.T) {
 		want string
 	}{
 		{transport.Termination{Condition: transport.HostUnknown}, "host-unknown"},
+		{transport.Termination{Condition: transport.HostGone}, "host-gone"},
 		{transport.Termination{Condition: transport.Unreachable}, "remote-connection-failed"},
 		{transport.Termination{Condition: transport.Policy}, "policy-violation"},
 		{transport.Termination{Condition: transport.TooBig}, "policy-violation"},

@@ -15,6 +15,7 @@ type streamError string
 const (
 	badFormat              streamError = "bad-format"
 	connectionTimeout      streamError = "connection-timeout"
+	hostGone               streamError = "host-gone"
 	hostUnknown            streamError = "host-unknown"
 	internalServerError    streamError = "internal-server-error"
 	invalidNamespace       streamError = "invalid-namespace"
@@ -51,6 +52,8 @@ func streamErrorOf(t *transport.Termination) streamError {
 		return resourceConstraint
 	case transport.HostUnknown:
 		return hostUnknown
+	case transport.HostGone:
+		return hostGone
 	case transport.Unreachable:
 		return remoteConnectionFailed
 	case transport.Shutdown:

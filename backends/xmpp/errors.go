@@ -48,13 +48,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// unreachable makes a termination of what went wrong with the server.
-func unreachable(err error) *transport.Termination {
-	var t *transport.Termination
-	if errors.As(err, &t) {
-		return t
+// endOf makes a termination of what went wrong with the server.
+func endOf(err error) *transport.Termination {
+	var said *serverError
+	if errors.As(err, &said) {
+		return said.termination()
 	}
-	t = &transport.Termination{Condition: transport.Unreachable, Text: texts[Stream], Err: err}
+	t := &transport.Termination{Condition: transport.Unreachable, Text: texts[Stream], Err: err}
 	var e *Error
 	if errors.As(err, &e) {
 		t.Text = texts[e.Stage]

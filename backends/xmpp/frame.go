@@ -12,7 +12,9 @@ const (
 	spaceErrors   = "urn:ietf:params:xml:ns:xmpp-streams" // RFC 6120 §4.9.2
 	spaceTLS      = "urn:ietf:params:xml:ns:xmpp-tls"     // RFC 6120 §5.4.1
 	spaceClient   = "jabber:client"
+	spaceSASL     = "urn:ietf:params:xml:ns:xmpp-sasl"    // RFC 6120 §6.5
 	spaceCompress = "http://jabber.org/protocol/compress" // XEP-0138
+	spaceOffer    = "http://jabber.org/features/compress" // XEP-0138 §3
 	spaceSM       = "urn:xmpp:sm:3"                       // XEP-0198
 
 	endTag = "</stream:stream>"
@@ -67,9 +69,10 @@ type offer struct {
 	required bool
 }
 
-// withoutTLS takes <starttls/> out of features, which must stand by
-// themselves, and nothing else. RFC 7395 §3.9 forbids to show it.
-func withoutTLS(features []byte, limits *xmlframe.Limits) ([]byte, offer, error) {
+// forClients takes out of features, which must stand by themselves, what is
+// not for clients to negotiate: TLS (RFC 7395 §3.9) and compression (XEP-0206
+// §4), and nothing else.
+func forClients(features []byte, limits *xmlframe.Limits) ([]byte, offer, error) {
 	doc, err := xmlframe.Parse(features, limits)
 	if err != nil {
 		return nil, offer{}, err
@@ -81,10 +84,12 @@ func withoutTLS(features []byte, limits *xmlframe.Limits) ([]byte, offer, error)
 		// Only white space stands between the children.
 		start := at + bytes.IndexByte(features[at:], '<')
 		end := start + len(c.Raw)
-		if c.Name.Is(spaceTLS, "starttls") {
+		switch {
+		case c.Name.Is(spaceTLS, "starttls"):
 			o.tls = true
 			o.required = o.required || bytes.Contains(c.Raw, []byte("required"))
-		} else {
+		case c.Name.Is(spaceOffer, "compression"):
+		default:
 			others++
 			out = append(out, features[at:end]...)
 		}

@@ -2,21 +2,16 @@ package xmpp
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"strings"
 	"time"
-
-	"github.com/mochibosh/mochibosh/transport"
 )
 
 // Defaults, where [Options] leave a field zero.
 const (
 	DefaultMaxStanza        = 256 << 10
+	DefaultMaxEarly         = 64 << 10
+	DefaultRetryFor         = 10 * time.Second
 	DefaultConnectTimeout   = 15 * time.Second
 	DefaultHandshakeTimeout = 15 * time.Second
 	DefaultStreamTimeout    = 30 * time.Second
@@ -29,39 +24,6 @@ const (
 // bytes".
 const MinMaxStanza = 10_000
 
-// A TLSMode says how the connection to a server is secured.
-type TLSMode uint8
-
-const (
-	// STARTTLS begins in clear and goes no further without TLS (RFC 6120 §5).
-	STARTTLS TLSMode = iota
-	// DirectTLS begins with TLS (XEP-0368).
-	DirectTLS
-	// NoTLS is for servers on the same machine: passwords travel in clear.
-	NoTLS
-)
-
-// A Route says where the server of a domain is and how to talk to it. The
-// zero value looks it up in the DNS and insists on TLS.
-type Route struct {
-	// Addr is host:port. Empty: the SRV records of the domain, else the
-	// domain itself at port 5222. SRV records say themselves whether TLS
-	// comes first; of TLS, only NoTLS counts then.
-	Addr string
-	// TLS is the mode of Addr.
-	TLS TLSMode
-	// ServerName is the name that the certificate is to be for, and that is
-	// sent as SNI. Empty: the domain (RFC 6120 §13.7.2.1).
-	ServerName string
-	// RootCAs are the authorities that may have signed the certificate. Nil,
-	// without a CAFile: those of the system.
-	RootCAs *x509.CertPool
-	// CAFile is a file in PEM with such authorities, read by NewRelay.
-	CAFile string
-	// MinVersion is the lowest version of TLS. Zero: 1.2 (RFC 7590 §3, BCP 195).
-	MinVersion uint16
-}
-
 // A Resolver looks up SRV records; [net.Resolver] is one.
 type Resolver interface {
 	LookupSRV(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
@@ -69,18 +31,31 @@ type Resolver interface {
 
 // Options configure a [Relay]. Zero fields stand for the Default constants.
 type Options struct {
-	// Routes are the servers by their domains, in lower case. No other target
-	// is ever connected to.
+	// Routes are the servers by their domains, until SetRoutes. No other target
+	// is ever connected to, unless one of these servers sends clients there
+	// (RFC 6120 §4.9.3.19), to a server of the same domain.
 	Routes map[string]Route
 	// Resolver finds SRV records. Nil: net.DefaultResolver.
 	Resolver Resolver
 	// Dial connects to host:port. Nil: a net.Dialer, which tries the addresses
 	// of a host as RFC 6555 says.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// ClientAddr returns what Route.Proxy tells a server: the client's address,
+	// and that of ours which it came to. The context has the values of the one
+	// that opened the stream. Nil, or nil addresses: unknown, which not every
+	// server takes.
+	ClientAddr func(ctx context.Context) (client, local net.Addr)
 
 	// MaxStanza bounds one element, in bytes, in both directions. Less than
 	// MinMaxStanza is raised to it.
 	MaxStanza int
+	// MaxEarly bounds, in bytes, what a client sends between the <success/> of
+	// its login and its own new <open/>, all of which waits for that.
+	MaxEarly int
+	// RetryFor is how long a server that cannot be connected to, or goes away
+	// while a stream is being opened, is tried again: it may only be
+	// restarting. Negative: it is not.
+	RetryFor time.Duration
 	// ConnectTimeout is how long a look-up, and each try to connect, may take.
 	ConnectTimeout time.Duration
 	// HandshakeTimeout is how long the handshake of TLS may take.
@@ -97,8 +72,11 @@ type Options struct {
 	// client has logged in. Zero: never. RFC 6120 §4.6.4 recommends five
 	// minutes at least.
 	KeepAlive time.Duration
-	// Logger takes connections that fail (Warn), never payloads. Nil: no logs.
+	// Logger takes connections that fail (Warn), each try (Debug), never
+	// payloads. Nil: no logs.
 	Logger *slog.Logger
+	// Trace is told what happens, for metrics.
+	Trace Trace
 }
 
 func (o *Options) withDefaults() Options {
@@ -114,6 +92,8 @@ func (o *Options) withDefaults() Options {
 	}
 	setDefault(&opts.MaxStanza, DefaultMaxStanza)
 	opts.MaxStanza = max(opts.MaxStanza, MinMaxStanza)
+	setDefault(&opts.MaxEarly, DefaultMaxEarly)
+	setDefault(&opts.RetryFor, DefaultRetryFor)
 	setDefault(&opts.ConnectTimeout, DefaultConnectTimeout)
 	setDefault(&opts.HandshakeTimeout, DefaultHandshakeTimeout)
 	setDefault(&opts.StreamTimeout, DefaultStreamTimeout)
@@ -129,46 +109,4 @@ func setDefault[T int | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}
-}
-
-// route is a Route made ready.
-type route struct {
-	Route
-	domain string
-	tls    *tls.Config
-	err    error // of the CAFile
-}
-
-func (r Route) prepare(domain string) *route {
-	out := &route{Route: r, domain: strings.ToLower(domain)}
-	// XEP-0368 §3: the name is that of the domain, not of the SRV target.
-	out.tls = &tls.Config{ServerName: r.ServerName, RootCAs: r.RootCAs, MinVersion: r.MinVersion}
-	if out.tls.ServerName == "" {
-		out.tls.ServerName = out.domain
-	}
-	if out.tls.MinVersion == 0 {
-		out.tls.MinVersion = tls.VersionTLS12
-	}
-	if r.CAFile == "" {
-		return out
-	}
-	pem, err := os.ReadFile(r.CAFile)
-	if err != nil {
-		out.err = err
-		return out
-	}
-	pool := x509.NewCertPool()
-	if r.RootCAs != nil {
-		pool = r.RootCAs.Clone()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		out.err = fmt.Errorf("no certificate in %s", r.CAFile)
-	}
-	out.tls.RootCAs = pool
-	return out
-}
-
-// unknown is the refusal of a target that is not configured.
-func unknown() *transport.Termination {
-	return &transport.Termination{Condition: transport.HostUnknown, Text: "this domain is not served here"}
 }

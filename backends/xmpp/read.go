@@ -3,65 +3,81 @@ package xmpp
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
-	"time"
 
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
-func isTLS(c net.Conn) bool {
-	_, ok := c.(*tls.Conn)
-	return ok
-}
+var (
+	errEnded  = errors.New("the server ended the stream")
+	errSilent = errors.New("no end tag of the server") // after our own
+)
 
-// run is the goroutine of a stream: it connects, then reads until the end.
-func (s *stream) run(ctx context.Context, h header) {
-	defer close(s.done)
-	conn, err := s.relay.connect(ctx, s.route, h)
+// connect is a goroutine as long as the stream is being opened. Reading is
+// another, whose stack TLS has not made large.
+func (s *stream) connect(ctx context.Context, h header) {
+	l, err := s.relay.connect(ctx, s.route, h)
+	gone := ctx.Err() != nil
 	s.cancel() // it costs a goroutine as long as it is not called
-	s.conn = conn
 	if err != nil {
-		s.conn = nil
+		if !gone {
+			s.report("xmpp: no connection", err)
+		}
 		close(s.ready)
-		s.out.Close(s.named(unreachable(err)))
+		s.out.Close(s.named(endOf(err)))
+		close(s.done)
 		return
 	}
-	defer conn.Close()
-	if every := s.relay.opts.KeepAlive; every > 0 {
-		s.mu.Lock()
-		s.alive = time.AfterFunc(every, s.keepAlive)
-		s.mu.Unlock()
-		defer s.alive.Stop()
-	}
-	err = s.write(h.bytes(s.route.domain, isTLS(conn)))
+	s.link = l
+	s.watch()
 	close(s.ready)
-	if err == nil {
-		err = s.read()
-	}
-	s.finish(err)
+	go s.run()
 }
 
-// finish says goodbye to both sides; nil is the clean end of the server.
-func (s *stream) finish(err error) {
-	var t *transport.Termination
-	switch {
-	case err == nil, errors.Is(err, errSilent):
-		t = &transport.Termination{Condition: transport.Normal}
-	case errors.As(err, &t):
-	default:
+// run is the goroutine of a stream: it reads until the end, and says goodbye
+// to both sides.
+func (s *stream) run() {
+	defer close(s.done)
+	err := s.read()
+	s.unwatch()
+	t := &transport.Termination{Condition: transport.Normal}
+	if err != errEnded && err != errSilent {
 		// RFC 6120 §4.9.1.1: the server is told what it did wrong.
-		if condition := complaint(err); condition != "" {
-			s.last([]byte("<stream:error><"+condition+" xmlns='"+spaceErrors+"'/></stream:error>"+endTag), s.relay.opts.CloseTimeout)
+		if text := complaint(err); text != nil {
+			s.last(text, s.relay.opts.CloseTimeout)
 		}
-		t = unreachable(s.fault(err))
-		s.relay.opts.Logger.Warn("xmpp: stream broke", "domain", s.route.domain, "error", err)
+		var said *serverError
+		if !errors.As(err, &said) {
+			fault := s.fault(err)
+			s.relay.opts.Trace.fault(fault)
+			err = fault
+		}
+		s.report("xmpp: stream broke", err)
+		t = endOf(err)
 	}
 	s.end() // RFC 6120 §4.4, §4.9.1.1
 	s.out.Close(s.named(t))
+	if err == errEnded {
+		s.link.bow(s.relay.opts.CloseTimeout)
+	}
+	s.link.close()
+	s.relay.opts.Trace.closed(s.route.domain)
+}
+
+// report logs, once, why there is no stream any more.
+func (s *stream) report(what string, err error) {
+	var said *serverError
+	if errors.As(err, &said) {
+		s.relay.opts.Logger.Info("xmpp: stream error of the server", "domain", s.route.domain, "condition", said.condition)
+		s.relay.opts.Trace.serverError(s.route.domain, said)
+		return
+	}
+	var fault *Error
+	if errors.As(err, &fault) {
+		s.relay.opts.Logger.Warn(what, "domain", fault.Domain, "addr", fault.Addr, "stage", fault.Stage, "error", fault.Err)
+	}
 }
 
 // named gives the payload of an end the name of the stream.
@@ -72,90 +88,34 @@ func (s *stream) named(t *transport.Termination) *transport.Termination {
 	return t
 }
 
-// complaint is the stream error that a server deserves for what it sent.
-func complaint(err error) string {
-	switch kind := xmlframe.KindOf(err); {
-	case errors.Is(err, errProtocol):
-		return "invalid-xml"
-	case kind == 0, kind == xmlframe.Incomplete:
-		return ""
-	case kind == xmlframe.Restricted:
-		return "restricted-xml"
-	case kind.Limit():
-		return "policy-violation"
-	}
-	return "not-well-formed"
-}
-
-// errSilent means that the connection ended after our own end tag.
-var errSilent = errors.New("no end tag of the server")
-
-// read hands on what the server sends, until its end. Each event is handed on
-// before more is read, so a client that does not read stops the server.
-func (s *stream) read() error {
-	split := xmlframe.Splitter{Limits: &s.relay.limits}
-	waiting := true // for the server to open its stream
-	var piece []byte
+// read hands on what the server sends, until its end. All that arrives at once
+// is handed on at once, and before more is read: so a client that does not
+// read stops the server. A header waits for its features.
+func (s *stream) read() (err error) {
+	frames := s.link.opened
+	s.link.opened = nil
 	for {
-		undecided := false
-		for {
-			if s.restarting.Load() && split.Held() <= len(piece) {
-				// What the server had sent before it saw our new header still
-				// belongs to the old stream.
-				is, known := beginsStream(piece[len(piece)-split.Held():])
-				if !known {
-					undecided = true
-					break
-				}
-				if is {
-					waiting = true
-					s.restarting.Store(false)
-					split.Restart()
-				}
-			}
-			ev, err := split.Next()
-			if err != nil {
-				return err
-			}
-			if ev.Kind == xmlframe.End {
-				return nil
-			}
-			if ev.Kind == xmlframe.NeedMore {
-				break
-			}
-			if ev.Kind != xmlframe.Space {
-				if waiting, err = s.handle(ev); err != nil {
-					return err
-				}
-			}
+		frames, err = s.events(frames)
+		if len(frames) > 0 && (!s.opening || err != nil) {
+			// When the client is gone, reading goes on for the sake of the server's
+			// end tag.
+			s.out.Send(s.ctx, frames...)
+			frames = nil
 		}
-		more, err := s.receive(waiting || s.restarting.Load())
+		if err == nil {
+			err = s.await()
+		}
 		if err != nil {
 			return err
 		}
-		if split.Feed(more); undecided {
-			more = append(bytes.Clone(piece[len(piece)-split.Held()+len(more):]), more...)
-		}
-		piece = more
 	}
 }
 
-// receive reads from the connection; the server may take its time only when
-// it has opened its stream.
-func (s *stream) receive(hurry bool) ([]byte, error) {
-	s.mu.Lock()
-	if !s.ended {
-		var deadline time.Time
-		if hurry {
-			deadline = time.Now().Add(s.relay.opts.StreamTimeout)
-		}
-		s.conn.SetReadDeadline(deadline)
-	}
-	s.mu.Unlock()
-	buf := make([]byte, 4096) // a new one each time: an undecided one is still in use
-	n, err := s.conn.Read(buf)
-	if n > 0 {
-		return buf[:n], nil
+// await waits until the server has sent something.
+func (s *stream) await() error {
+	err := s.link.read()
+	if err == nil {
+		return nil
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -164,57 +124,89 @@ func (s *stream) receive(hurry bool) ([]byte, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.lost != nil:
-		err = s.lost
+		return s.lost
 	case s.ended:
-		err = errSilent
+		return errSilent
 	}
-	return nil, err
+	return err
 }
 
-// beginsStream reports whether p begins a stream, as far as that is known.
-func beginsStream(p []byte) (is, known bool) {
+// events appends what has arrived, as frames for the client.
+func (s *stream) events(frames [][]byte) ([][]byte, error) {
+	for {
+		if s.restarting() && beginsStream(s.link.split.Peek()) {
+			// What came before still belongs to the old stream.
+			s.restarted()
+			s.link.split.Restart()
+		}
+		ev, err := s.link.split.Next()
+		if err != nil || ev.Kind == xmlframe.NeedMore {
+			return frames, err
+		}
+		var frame []byte
+		switch ev.Kind {
+		case xmlframe.Header:
+			frame, err = s.header(ev.Header)
+		case xmlframe.Stanza:
+			frame, err = s.element(ev.Child)
+		case xmlframe.End:
+			err = errEnded
+		default:
+			continue
+		}
+		if err != nil {
+			return frames, err
+		}
+		frames = append(frames, frame)
+	}
+}
+
+// beginsStream reports whether p begins a stream, as far as it is there: no
+// element inside of a stream does so.
+func beginsStream(p []byte) bool {
 	p = bytes.TrimLeft(p, " \t\r\n")
 	if bytes.HasPrefix(p, []byte("<?")) {
-		return true, true
+		return true
 	}
 	end := bytes.IndexAny(p, " \t\r\n/>")
 	if end < 0 {
-		return false, len(p) > 64
+		return false
 	}
 	name := bytes.TrimPrefix(p[:end], []byte("<"))
-	return string(name[bytes.IndexByte(name, ':')+1:]) == "stream", true
+	return string(name[bytes.IndexByte(name, ':')+1:]) == "stream"
 }
 
-// handle hands on one event, and reports whether more is due soon.
-func (s *stream) handle(ev xmlframe.Event) (waiting bool, err error) {
-	if ev.Kind == xmlframe.Header {
-		if !ev.Header.Name.Is(spaceStream, "stream") {
-			return false, errProtocol
-		}
-		// RFC 6120 §4.7.5: without a version, features never come.
-		_, modern := ev.Header.Attr("", "version")
-		return modern, s.send(openFrame(ev.Header))
+// header takes the server's header after a restart.
+func (s *stream) header(e *xmlframe.Element) ([]byte, error) {
+	if !e.Name.Is(spaceStream, "stream") {
+		return nil, errProtocol
 	}
-	name, frame := ev.Child.Name, ev.Child.AppendStandalone(nil)
-	switch {
+	if s.opening = modern(e); !s.opening {
+		s.rest()
+	}
+	return openFrame(e), nil
+}
+
+// element takes an element of the server.
+func (s *stream) element(c *xmlframe.Child) (frame []byte, err error) {
+	frame = c.AppendStandalone(nil)
+	switch name := c.Name; {
 	case name.Is(spaceStream, "error"):
-		return false, streamError(s.out.Name(), frame)
+		return nil, newServerError(frame)
 	case name.Is(spaceStream, "features"):
-		var offered offer
-		if frame, offered, err = withoutTLS(frame, &s.relay.limits); err != nil {
-			return false, err
-		}
-		if !isTLS(s.conn) && (offered.required || offered.only) {
-			// RFC 6120 §5.3.1, §4.3.2: TLS is a must, and empty features would
-			// say that negotiation is complete.
-			return false, unreachable(&Error{Stage: TLS, Domain: s.route.domain, Err: errors.New("the server insists on TLS")})
-		}
+		frame, _, err = forClients(frame, &s.relay.limits)
+	case name.Is(spaceSASL, "success"):
+		s.proven.Store(true)
 	case name.Space == spaceClient:
-		s.settled.Store(!s.restarting.Load())
+		s.settled.Store(!s.restarting())
 	case name.Is(spaceSM, "enabled"), name.Is(spaceSM, "resumed"):
 		s.resumable.Store(name.Local == "resumed" || resumes(frame))
 	}
-	return false, s.send(frame)
+	if s.opening {
+		s.opening = false
+		s.rest()
+	}
+	return frame, err
 }
 
 // resumes reports whether <enabled/> allows to resume (XEP-0198 §5).
@@ -225,11 +217,4 @@ func resumes(enabled []byte) bool {
 	}
 	v, _ := e.Attr("", "resume")
 	return v == "true" || v == "1"
-}
-
-// send waits for room in the session. When nobody is there any more, reading
-// goes on for the sake of the server's end tag.
-func (s *stream) send(frame []byte) error {
-	s.out.Send(s.ctx, frame)
-	return nil
 }

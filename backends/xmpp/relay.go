@@ -2,7 +2,13 @@ package xmpp
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
 	"github.com/mochibosh/mochibosh/transport"
@@ -13,36 +19,79 @@ import (
 type Relay struct {
 	opts   Options
 	limits xmlframe.Limits
+	table  atomic.Pointer[table]
+	change sync.Mutex // one SetRoutes at a time
+}
+
+// table is what a relay serves at one time; it never changes.
+type table struct {
 	routes map[string]*route
+	gone   map[string]bool // served once
 }
 
 // NewRelay returns a relay. With nil options it serves no domain. There is
-// nothing to close: connections end with their sessions.
-func NewRelay(opts *Options) *Relay {
-	r := &Relay{opts: opts.withDefaults(), routes: make(map[string]*route)}
+// nothing to close: connections end with their sessions. The error is that of
+// [Relay.SetRoutes].
+func NewRelay(opts *Options) (*Relay, error) {
+	r := &Relay{opts: opts.withDefaults()}
 	r.limits.MaxBytes = r.opts.MaxStanza
-	for domain, rt := range r.opts.Routes {
-		ready := rt.prepare(domain)
-		if ready.err != nil {
-			r.opts.Logger.Error("xmpp: domain without authorities", "domain", ready.domain, "error", ready.err)
+	r.table.Store(&table{})
+	return r, r.SetRoutes(r.opts.Routes)
+}
+
+// SetRoutes replaces all routes, for streams that are opened from now on;
+// those that run keep their server. Clients of a domain that is left out are
+// told that it is gone.
+//
+// An error is of every route that does not work, a file that cannot be read
+// among them; then the routes stay as they were.
+func (r *Relay) SetRoutes(routes map[string]Route) error {
+	r.change.Lock()
+	defer r.change.Unlock()
+	next := &table{routes: make(map[string]*route), gone: make(map[string]bool)}
+	var errs []error
+	for _, domain := range slices.Sorted(maps.Keys(routes)) {
+		ready, err := routes[domain].prepare(domain)
+		if err == nil && next.routes[ready.domain] != nil {
+			err = errors.New("has two routes")
 		}
-		r.routes[ready.domain] = ready
+		if err != nil {
+			errs = append(errs, fmt.Errorf("xmpp: domain %q: %w", domain, err))
+			continue
+		}
+		next.routes[ready.domain] = ready
 	}
-	return r
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	old := r.table.Load()
+	for _, domain := range slices.Concat(slices.Collect(maps.Keys(old.gone)), slices.Collect(maps.Keys(old.routes))) {
+		if next.routes[domain] == nil {
+			next.gone[domain] = true
+		}
+	}
+	r.table.Store(next)
+	return nil
+}
+
+// Serves reports whether there is a route for the domain. For another, Open
+// says whether there was one.
+func (r *Relay) Serves(domain string) bool {
+	return r.table.Load().routes[strings.ToLower(domain)] != nil
 }
 
 // Open implements [transport.Backend]. It connects to nothing yet: the header
 // of the stream needs what the client's <open/> says.
 //
-// Errors, as *transport.Termination: HostUnknown; Internal, if the route's
-// CAFile could not be read.
+// Errors, as *transport.Termination: HostUnknown, or HostGone for a domain
+// that SetRoutes has left out.
 func (r *Relay) Open(ctx context.Context, st *transport.Stream) (transport.Receiver, error) {
-	rt, ok := r.routes[strings.ToLower(st.Target())]
+	domain, t := strings.ToLower(st.Target()), r.table.Load()
 	switch {
-	case !ok:
-		return nil, unknown()
-	case rt.err != nil:
-		return nil, &transport.Termination{Condition: transport.Internal, Err: rt.err}
+	case t.routes[domain] != nil:
+		return newStream(ctx, r, t.routes[domain], st), nil
+	case t.gone[domain]:
+		return nil, &transport.Termination{Condition: transport.HostGone, Text: "this domain is no longer served here"}
 	}
-	return newStream(ctx, r, rt, st), nil
+	return nil, &transport.Termination{Condition: transport.HostUnknown, Text: "this domain is not served here"}
 }

@@ -33,6 +33,7 @@ const (
 // world is a relay between a client and a server that a test plays.
 type world struct {
 	t      *testing.T
+	relay  *Relay
 	st     *transport.Stream
 	s      *transport.Session
 	cursor uint64
@@ -40,6 +41,8 @@ type world struct {
 	end    *transport.Termination
 	server net.Conn
 	dialed chan net.Conn
+	to     []string     // where the relay connected to
+	away   func() error // why nobody answers now; nil: somebody does
 }
 
 // newWorld has Options.Dial, unless set, lead to the test.
@@ -47,13 +50,18 @@ func newWorld(t *testing.T, opts *Options) *world {
 	t.Helper()
 	w := &world{t: t, dialed: make(chan net.Conn, 1)}
 	if opts.Dial == nil {
-		opts.Dial = func(context.Context, string, string) (net.Conn, error) {
+		opts.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
+			w.to = append(w.to, addr)
+			if w.away != nil && w.away() != nil {
+				return nil, w.away()
+			}
 			ours, theirs := net.Pipe()
 			w.dialed <- theirs
 			return ours, nil
 		}
 	}
-	m := transport.NewManager(&transport.Options{Backend: NewRelay(opts)})
+	w.relay = newRelay(t, opts)
+	m := transport.NewManager(&transport.Options{Backend: w.relay})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -73,6 +81,15 @@ func newWorld(t *testing.T, opts *Options) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+func newRelay(t *testing.T, opts *Options) *Relay {
+	t.Helper()
+	r, err := NewRelay(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func noTLS() *Options {

@@ -32,9 +32,26 @@ func (r *Relay) endpoints(ctx context.Context, rt *route) ([]endpoint, error) {
 		// RFC 6120 §3.2.3: what is configured is used instead of SRV.
 		return []endpoint{{rt.Addr, rt.TLS}}, nil
 	}
+	return r.lookup(ctx, rt, rt.domain)
+}
+
+// elsewhere returns where a server sends clients: see-other-host is host or
+// host:port (RFC 6120 §4.9.3.19). How to talk to it stays the same.
+func (r *Relay) elsewhere(ctx context.Context, rt *route, host string) ([]endpoint, error) {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return []endpoint{{host, rt.TLS}}, nil
+	}
+	if ip := net.ParseIP(strings.Trim(host, "[]")); ip != nil {
+		return []endpoint{{net.JoinHostPort(ip.String(), "5222"), rt.TLS}}, nil
+	}
+	return r.lookup(ctx, rt, host)
+}
+
+// lookup asks the DNS for the servers of a domain.
+func (r *Relay) lookup(ctx context.Context, rt *route, domain string) ([]endpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.ConnectTimeout)
 	defer cancel()
-	found, err := r.records(ctx, rt)
+	found, err := r.records(ctx, rt, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +61,7 @@ func (r *Relay) endpoints(ctx context.Context, rt *route) ([]endpoint, error) {
 		if rt.TLS == NoTLS {
 			mode = NoTLS
 		}
-		return []endpoint{{net.JoinHostPort(rt.domain, "5222"), mode}}, nil
+		return []endpoint{{net.JoinHostPort(domain, "5222"), mode}}, nil
 	}
 	offered := slices.DeleteFunc(found, func(rec record) bool { return rec.Target == "." })
 	if len(offered) == 0 {
@@ -61,7 +78,7 @@ func (r *Relay) endpoints(ctx context.Context, rt *route) ([]endpoint, error) {
 
 // records returns the SRV records of both kinds (XEP-0368 §3). The error is
 // of a look-up that failed while the other one found nothing.
-func (r *Relay) records(ctx context.Context, rt *route) ([]record, error) {
+func (r *Relay) records(ctx context.Context, rt *route, domain string) ([]record, error) {
 	kinds := []record{{&net.SRV{Target: "xmpps-client"}, DirectTLS}, {&net.SRV{Target: "xmpp-client"}, STARTTLS}}
 	if rt.TLS == NoTLS {
 		kinds = []record{{&net.SRV{Target: "xmpp-client"}, NoTLS}}
@@ -69,7 +86,7 @@ func (r *Relay) records(ctx context.Context, rt *route) ([]record, error) {
 	var out []record
 	var failed error
 	for _, kind := range kinds {
-		_, found, err := r.opts.Resolver.LookupSRV(ctx, kind.Target, "tcp", rt.domain)
+		_, found, err := r.opts.Resolver.LookupSRV(ctx, kind.Target, "tcp", domain)
 		var dns *net.DNSError
 		if err != nil && !(errors.As(err, &dns) && dns.IsNotFound) {
 			failed = err

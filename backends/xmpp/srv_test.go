@@ -38,7 +38,7 @@ func TestWhereToConnect(t *testing.T) {
 		{"R-03.7: what is configured wins", Route{Addr: "here:1", TLS: DirectTLS}, zone{"xmpp-client": {srv("a.", 1, 1)}}, "here:1 direct"},
 		{"R-03.6: without records, the domain", Route{}, zone{}, "im.example:5222 starttls"},
 		{"without records nor TLS", Route{TLS: NoTLS}, zone{}, "im.example:5222 clear"},
-		{"R-03.2: one kind", Route{}, zone{"xmpp-client": {srv("a.", 5269, 1)}}, "a:5269 starttls"},
+		{"R-03.2, L-03.3: one kind", Route{}, zone{"xmpp-client": {srv("a.", 5269, 1)}}, "a:5269 starttls"},
 		{"L-03.1: two kinds in one list", Route{}, zone{
 			"xmpp-client":  {srv("a.", 1, 1), srv("c.", 3, 3)},
 			"xmpps-client": {srv("b.", 2, 2), srv("d.", 4, 4)},
@@ -49,8 +49,12 @@ func TestWhereToConnect(t *testing.T) {
 		{"a failure is not an answer", Route{}, zone{"broken": none}, "lookup : no such host"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := NewRelay(&Options{Resolver: c.zone})
-			places, err := r.endpoints(t.Context(), c.route.prepare("im.example"))
+			r := newRelay(t, &Options{Resolver: c.zone})
+			rt, err := c.route.prepare("im.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			places, err := r.endpoints(t.Context(), rt)
 			var got []string
 			for _, p := range places {
 				got = append(got, p.addr+" "+map[TLSMode]string{STARTTLS: "starttls", DirectTLS: "direct", NoTLS: "clear"}[p.mode])
@@ -90,7 +94,8 @@ func TestTriedInTurn(t *testing.T) {
 	t.Attr("requirements", "R-03.4 R-03.5")
 	var dialed []string
 	opts := &Options{
-		Routes: map[string]Route{"im.example": {TLS: NoTLS}},
+		Routes:   map[string]Route{"im.example": {TLS: NoTLS}},
+		RetryFor: -1,
 		Resolver: zone{"xmpp-client": {
 			{Target: "b.", Port: 2, Priority: 2}, {Target: "a.", Port: 1, Priority: 1},
 		}},
@@ -110,7 +115,7 @@ func TestTriedInTurn(t *testing.T) {
 
 func TestNobodyElseIsConnectedTo(t *testing.T) {
 	t.Attr("requirements", "T-39")
-	m := transport.NewManager(&transport.Options{Backend: NewRelay(noTLS())})
+	m := transport.NewManager(&transport.Options{Backend: newRelay(t, noTLS())})
 	defer m.Shutdown(t.Context())
 	s, err := m.Create(t.Context(), transport.Params{})
 	if err != nil {
@@ -123,4 +128,26 @@ func TestNobodyElseIsConnectedTo(t *testing.T) {
 			t.Errorf("T-39: %q: %v", target, err)
 		}
 	}
+}
+
+func TestNextRecordWhereTLSFails(t *testing.T) {
+	t.Attr("requirements", "L-05.1 L-03.7 R-03.4")
+	opts := &Options{
+		Routes: map[string]Route{"im.example": {}},
+		Resolver: zone{
+			"xmpps-client": {{Target: "multiplexed.", Port: 443, Priority: 1}},
+			"xmpp-client":  {{Target: "plain.", Port: 5222, Priority: 2}},
+		},
+	}
+	inBubble(t, opts, func(w *world) {
+		w.say(clientOpen)
+		w.accept()
+		w.wantBytes("a ClientHello", "\x16\x03\x01")
+		w.server.Close()
+		w.accept()
+		w.wantBytes("L-03.3 the next, in clear", clearHeader)
+		if got := strings.Join(w.to, " "); got != "multiplexed:443 plain:5222" {
+			t.Errorf("connected to %s", got)
+		}
+	})
 }

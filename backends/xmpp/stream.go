@@ -3,7 +3,6 @@ package xmpp
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,24 +21,31 @@ type stream struct {
 	// Only Receive uses these.
 	opened bool
 	said   header // in the client's last <open/>
+	early  []byte // sent after <success/>, before the new <open/>
 
 	cancel context.CancelFunc // of connecting; nil before
-	ready  chan struct{}      // closed when conn is there, or never will be
-	done   chan struct{}      // closed when run has returned
-	conn   net.Conn           // nil if none; fixed when ready is closed
+	ready  chan struct{}      // closed when link is there, or never will be
+	done   chan struct{}      // closed when the stream has ended on both sides
+	link   *link              // nil if none; fixed when ready is closed
 
-	// restarting is set from the client's new <open/> to the server's header.
-	restarting atomic.Bool
+	// opening is set from the server's header to its features. Only read uses it.
+	opening bool
+	// proven is set from the server's <success/> to the client's new <open/>.
+	proven atomic.Bool
 	// resumable says that the server keeps the XMPP session if the connection
 	// is cut (XEP-0198 §5).
 	resumable atomic.Bool
 	// settled says that negotiation is over, so that white space is harmless.
 	settled atomic.Bool
 
-	mu    sync.Mutex // guards writing, and what follows
-	ended bool       // nothing is written any more
-	lost  error      // why writing failed
-	alive *time.Timer
+	writing sync.Mutex // one writer at a time
+
+	mu       sync.Mutex // guards what follows; never held while something waits
+	ended    bool       // nothing is written any more
+	lost     error      // why writing failed
+	restarts int        // new headers that the server has not answered
+	alive    *time.Timer
+	expiry   *time.Timer
 }
 
 func newStream(ctx context.Context, r *Relay, rt *route, out *transport.Stream) *stream {
@@ -49,8 +55,8 @@ func newStream(ctx context.Context, r *Relay, rt *route, out *transport.Stream) 
 	}
 }
 
-// Receive takes a frame of the client. It blocks until the server is
-// connected to, and while the server does not read.
+// Receive takes a frame of the client. It blocks until the server's features
+// are there, and while the server does not read.
 func (s *stream) Receive(p []byte) error {
 	e, err := xmlframe.ParseElement(p, true, &s.relay.limits)
 	if err != nil {
@@ -65,8 +71,8 @@ func (s *stream) Receive(p []byte) error {
 		return s.open(e)
 	}
 	<-s.ready
-	if s.conn == nil {
-		return nil // run says why
+	if s.link == nil {
+		return nil // connect says why
 	}
 	switch {
 	case e.Name.Is(spaceFraming, "close"):
@@ -79,8 +85,20 @@ func (s *stream) Receive(p []byte) error {
 	case e.Name.Is(spaceCompress, "compress"):
 		// XEP-0206 §4: not relayed. XEP-0138 §3 has the answer.
 		return s.out.Send(s.ctx, []byte("<failure xmlns='"+spaceCompress+"'><setup-failed/></failure>"))
+	case s.proven.Load():
+		return s.keep(unprefixed(e.Raw))
 	}
-	return s.write(e.Raw)
+	return s.write(unprefixed(e.Raw))
+}
+
+// keep has what comes too early wait for the client's new <open/>: between
+// <success/> and a new header, a server expects nothing (RFC 6120 §6.4.6).
+func (s *stream) keep(p []byte) error {
+	if len(s.early)+len(p) > s.relay.opts.MaxEarly {
+		return &transport.Termination{Condition: transport.Policy, Text: "too much was sent before the stream was restarted"}
+	}
+	s.early = append(s.early, p...)
+	return nil
 }
 
 // open begins the stream, or restarts it on the same connection, without an
@@ -97,71 +115,63 @@ func (s *stream) open(e *xmlframe.Element) error {
 		s.opened = true
 		ctx, cancel := context.WithCancel(s.ctx)
 		s.cancel = cancel
-		go s.run(ctx, s.said)
+		go s.connect(ctx, s.said)
 		return nil
 	}
 	<-s.ready
-	if s.conn == nil {
+	if s.link == nil {
 		return nil
 	}
+	s.restart()
+	p := append(s.said.bytes(s.route.domain, isTLS(s.link.Conn)), s.early...)
+	s.early = nil
+	return s.write(p)
+}
+
+// restart notes that the server owes a header and features.
+func (s *stream) restart() {
 	s.settled.Store(false)
-	s.restarting.Store(true)
-	s.conn.SetReadDeadline(time.Now().Add(s.relay.opts.StreamTimeout))
-	return s.write(s.said.bytes(s.route.domain, isTLS(s.conn)))
-}
-
-// write writes to the server. After the end it does nothing.
-func (s *stream) write(p []byte) error {
+	s.proven.Store(false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.writeLocked(p, s.relay.opts.WriteTimeout)
+	s.restarts++
+	s.deadline(s.relay.opts.StreamTimeout)
 }
 
-func (s *stream) writeLocked(p []byte, timeout time.Duration) error {
-	if s.ended {
-		return nil
-	}
-	s.conn.SetWriteDeadline(time.Now().Add(timeout))
-	if _, err := s.conn.Write(p); err != nil {
-		s.ended, s.lost = true, err
-		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes read
-		return unreachable(s.fault(err))
-	}
-	if s.alive != nil {
-		s.alive.Reset(s.relay.opts.KeepAlive)
-	}
-	return nil
-}
-
-// keepAlive writes a space (RFC 6120 §4.6.1), but not while anything is being
-// negotiated (§5.3.3, §6.3.5).
-func (s *stream) keepAlive() {
-	if s.settled.Load() {
-		s.write([]byte{' '})
-		return
-	}
+// restarting reports whether the server owes a header.
+func (s *stream) restarting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended {
-		s.alive.Reset(s.relay.opts.KeepAlive)
+	return s.restarts > 0
+}
+
+// restarted notes that the server has begun to answer one restart, and still
+// owes the features.
+func (s *stream) restarted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restarts--
+	s.deadline(s.relay.opts.StreamTimeout)
+}
+
+// rest lets the server take its time, unless it owes an answer.
+func (s *stream) rest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.restarts == 0 {
+		s.deadline(0)
 	}
 }
 
-// end writes the end tag and gives the server a while to write its own. What
-// comes before that still counts (RFC 6120 §4.4).
-func (s *stream) end() { s.last([]byte(endTag), s.relay.opts.CloseTimeout) }
-
-// last writes p and nothing behind it, both within the time, and has nothing
-// read after it.
-func (s *stream) last(p []byte, after time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return
-	}
-	if len(p) == 0 || s.writeLocked(p, after) == nil {
-		s.ended = true
-		s.conn.SetReadDeadline(time.Now().Add(after))
+// deadline bounds the wait for the server, with the lock held; zero is for
+// ever. At the end, other bounds hold.
+func (s *stream) deadline(d time.Duration) {
+	switch {
+	case s.ended:
+	case d == 0:
+		s.link.SetReadDeadline(time.Time{})
+	default:
+		s.link.SetReadDeadline(time.Now().Add(d))
 	}
 }
 
@@ -172,7 +182,7 @@ func (s *stream) Close(err error) {
 	}
 	s.cancel()
 	<-s.ready
-	if s.conn != nil {
+	if s.link != nil {
 		var t *transport.Termination
 		if vanished := errors.As(err, &t) && !t.ByClient && t.Condition != transport.Normal; vanished && s.resumable.Load() {
 			// XEP-0198 §7: an end tag would end the XMPP session too.
@@ -185,5 +195,5 @@ func (s *stream) Close(err error) {
 }
 
 func (s *stream) fault(err error) *Error {
-	return &Error{Stage: Stream, Domain: s.route.domain, Addr: s.conn.RemoteAddr().String(), Err: err}
+	return &Error{Stage: Stream, Domain: s.route.domain, Addr: s.link.RemoteAddr().String(), Err: err}
 }

@@ -1,7 +1,9 @@
 package xmpp
 
 import (
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +18,7 @@ func inBubble(t *testing.T, opts *Options, f func(w *world)) {
 }
 
 func TestElementsTravelAsTheyAre(t *testing.T) {
-	t.Attr("requirements", "R-04.1 R-04.2 R-04.3 R-04.4 R-04.5 R-04.6 R-04.9 R-11.4 W-03.9 W-03.13 X-L.1 T-29 T-31")
+	t.Attr("requirements", "R-04.1 R-04.2 R-04.3 R-04.4 R-04.5 R-04.6 R-04.9 R-11.4 W-03.9 W-03.13 X-L.1 T-29 T-31 X-K.1")
 	inBubble(t, noTLS(), func(w *world) {
 		w.begin()
 		const odd = `<message  to="b"  xmlns='jabber:client'><body>a &amp; &#x41;</body ></message>`
@@ -29,7 +31,7 @@ func TestElementsTravelAsTheyAre(t *testing.T) {
 }
 
 func TestRestartOnTheSameConnection(t *testing.T) {
-	t.Attr("requirements", "R-04.15 R-04.16 R-06.2 W-03.27 X-05.5 X-05.8 X-05.9 X-05.11")
+	t.Attr("requirements", "R-03.1 X-04.3 R-04.15 R-04.16 R-06.2 W-03.27 X-05.5 X-05.8 X-05.9 X-05.11")
 	for _, pieces := range []int{1, 7, 1000} {
 		inBubble(t, noTLS(), func(w *world) {
 			w.begin()
@@ -43,6 +45,9 @@ func TestRestartOnTheSameConnection(t *testing.T) {
 				text = text[n:]
 			}
 			w.wantFrame("what was under way", `<iq xmlns='jabber:client' xml:lang='en'/>`)
+			if len(w.to) != 1 {
+				t.Errorf("connected to %q", w.to)
+			}
 			w.wantFrame("R-04.16: the new id", strings.Replace(openReply, "id='1'", "id='2'", 1))
 			w.wantFrame("features", featuresReply)
 		})
@@ -58,6 +63,7 @@ func TestServerEnds(t *testing.T) {
 		{"A-13: cleanly", endTag, transport.Normal, endTag},
 		{"R-04.23: with a stream error", `<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>` + endTag, transport.BackendError, endTag},
 		{"R-04.22: with XML that is none", `<a></b>`, transport.Unreachable, `<stream:error><not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>` + endTag},
+		{"R-11.3: with what is not UTF-8", "<a>\xff</a>", transport.Unreachable, `<stream:error><not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>` + endTag},
 		{"R-11.1: with a comment", `<!-- -->`, transport.Unreachable, `<stream:error><restricted-xml xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>` + endTag},
 		{"R-13.3: with an element above the limit", `<a>` + strings.Repeat("x", DefaultMaxStanza), transport.Unreachable, `<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>` + endTag},
 	} {
@@ -169,6 +175,8 @@ func TestBadClients(t *testing.T) {
 		{"W-03.12: two elements", `<a/><b/>`, transport.BadRequest},
 		{"R-11.1: a comment", `<a><!-- --></a>`, transport.BadRequest},
 		{"W-03.7: a stream header", `<stream:stream xmlns:stream='http://etherx.jabber.org/streams'/>`, transport.BadRequest},
+		{"R-11.3: a byte order mark", "\ufeff<a/>", transport.BadRequest},
+		{"R-11.3: what is not UTF-8", "<a>\xff</a>", transport.BadRequest},
 		{"R-13.3: too big", `<a>` + strings.Repeat("x", MinMaxStanza) + `</a>`, transport.TooBig},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -182,6 +190,20 @@ func TestBadClients(t *testing.T) {
 			})
 		})
 	}
+	t.Run("R-13.2: ten thousand bytes are never too big", func(t *testing.T) {
+		opts := noTLS()
+		opts.MaxStanza = 1
+		inBubble(t, opts, func(w *world) {
+			w.begin()
+			stanza := "<a>" + strings.Repeat("x", 10_000-len("<a></a>")) + "</a>"
+			w.say(stanza)
+			w.wantBytes("to the server", stanza)
+			w.write(stanza)
+			if got := w.next(); len(got) < 10_000 {
+				t.Errorf("%d bytes to the client", len(got))
+			}
+		})
+	})
 	t.Run("W-03.14: a stanza first", func(t *testing.T) {
 		inBubble(t, noTLS(), func(w *world) {
 			w.say("<iq/>")
@@ -191,7 +213,7 @@ func TestBadClients(t *testing.T) {
 }
 
 func TestTLSAndCompressionAreNotTheClients(t *testing.T) {
-	t.Attr("requirements", "X-02.6 X-02.8 X-04.8 T-41")
+	t.Attr("requirements", "B-19.1 X-02.6 X-02.8 X-04.8 T-41")
 	inBubble(t, noTLS(), func(w *world) {
 		w.begin()
 		w.say(starttls)
@@ -203,7 +225,7 @@ func TestTLSAndCompressionAreNotTheClients(t *testing.T) {
 }
 
 func TestKeepAliveOnlyAfterNegotiation(t *testing.T) {
-	t.Attr("requirements", "R-04.20 X-K.2")
+	t.Attr("requirements", "R-04.20 R-05.4 R-06.3 X-K.2")
 	opts := noTLS()
 	opts.KeepAlive = time.Minute
 	inBubble(t, opts, func(w *world) {
@@ -216,5 +238,33 @@ func TestKeepAliveOnlyAfterNegotiation(t *testing.T) {
 		if took := time.Since(start); took != 90*time.Second {
 			t.Errorf("two spaces in %v", took)
 		}
+	})
+}
+
+func TestNoKeepAliveWhileTLSIsNegotiated(t *testing.T) {
+	t.Attr("requirements", "R-05.4 R-05.3")
+	opts := &Options{Routes: map[string]Route{"im.example": {Addr: "server:1"}}, KeepAlive: time.Second}
+	inBubble(t, opts, func(w *world) {
+		w.say(clientOpen)
+		w.accept()
+		w.wantBytes("the header", clearHeader)
+		w.write(serverHeader + withSTARTTLS)
+		w.wantBytes("no space behind it", starttls)
+		w.server.SetReadDeadline(time.Now().Add(DefaultStreamTimeout / 2))
+		if n, err := w.server.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	})
+}
+
+func TestWhereToResumeIsTheClientsToKnow(t *testing.T) {
+	t.Attr("requirements", "M-03.3 M-04.1")
+	inBubble(t, noTLS(), func(w *world) {
+		w.begin()
+		const enabled = `<enabled xmlns='urn:xmpp:sm:3' id='i' location='[2001:db8::1]:5222' resume='true' xml:lang='en'/>`
+		w.write(enabled)
+		w.wantFrame("untouched", enabled)
+		w.say("<r xmlns='urn:xmpp:sm:3'/>")
+		w.wantBytes("nothing added", "<r xmlns='urn:xmpp:sm:3'/>")
 	})
 }

@@ -38,7 +38,8 @@ func Handler(next http.Handler, proxies Proxies, header Header) http.Handler {
 			found = proxies.find(peer, r.Header, header)
 		}
 		client := net.TCPAddrFromAddrPort(found.client)
-		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, &ends{client, local, peer}))
+		here := peer.Addr().IsLoopback() && IsLoopback(r.Host) && !passedOn(r.Header)
+		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, &ends{client, local, peer, here}))
 		r.RemoteAddr = found.client.String()
 		if found.host != "" {
 			r.Host = found.host
@@ -58,6 +59,7 @@ type contextKey struct{}
 type ends struct {
 	client, local net.Addr
 	peer          netip.AddrPort
+	onThisMachine bool
 }
 
 // From returns the addresses of the client and of the server's end of the
@@ -75,6 +77,24 @@ func Peer(ctx context.Context) netip.AddrPort {
 		return e.peer
 	}
 	return netip.AddrPort{}
+}
+
+// OnThisMachine reports whether a request was made by a program on this
+// machine, to this machine. Not by a proxy on it for somebody else: those leave
+// traces in the header, whatever these say. Nor by a page that had its own name
+// lead here (DNS rebinding): the name is in Host.
+func OnThisMachine(ctx context.Context) bool {
+	e, ok := ctx.Value(contextKey{}).(*ends)
+	return ok && e.onThisMachine
+}
+
+func passedOn(h http.Header) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if _, ok := h[name]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // find returns what the trusted proxies say of the client.

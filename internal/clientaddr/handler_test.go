@@ -119,6 +119,39 @@ func TestOriginalAddressesAreKept(t *testing.T) {
 	}
 }
 
+func TestOnThisMachine(t *testing.T) {
+	for _, test := range []struct {
+		name, peer, header, value string
+		want                      bool
+	}{
+		{"a page by another name", "127.0.0.1:4000", "Host", "rebound.example:8888", false},
+		{"by our name", "127.0.0.1:4000", "Host", "LOCALHOST:8888", true},
+		{"a program here", "127.0.0.1:4000", "", "", true},
+		{"over IPv6", "[::1]:4000", "", "", true},
+		{"somebody else", "192.0.2.1:4000", "", "", false},
+		{"somebody behind a proxy here", "127.0.0.1:4000", "X-Forwarded-For", "192.0.2.1", false},
+		{"who says that it is here", "127.0.0.1:4000", "X-Forwarded-For", "127.0.0.1", false},
+		{"in a way that nobody can read", "127.0.0.1:4000", "Forwarded", `for="`, false},
+		{"behind another kind of proxy", "127.0.0.1:4000", "Via", "1.1 proxy", false},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr, r.Host = test.peer, "[::1]:8888"
+		if test.header == "Host" {
+			r.Host = test.value
+		} else if test.header != "" {
+			r.Header.Set(test.header, test.value)
+		}
+		Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if got := OnThisMachine(r.Context()); got != test.want {
+				t.Errorf("%s: %v", test.name, got)
+			}
+		}), Proxies{}.mustAdd(t, "127.0.0.1"), Either).ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if OnThisMachine(t.Context()) {
+		t.Error("a request that nobody made")
+	}
+}
+
 func (p Proxies) mustAdd(t *testing.T, s string) Proxies {
 	t.Helper()
 	more, err := ParseProxies([]string{s})

@@ -76,6 +76,7 @@ func TestParseAccepts(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
+	t.Attr("requirements", "R-11.2 R-11.3 T-03")
 	for _, c := range []struct {
 		name, in string
 		kind     Kind

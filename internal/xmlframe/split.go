@@ -99,6 +99,10 @@ func (s *Splitter) own() {
 // §5.4.3.3): they came unprotected and would be taken for protected ones.
 func (s *Splitter) Held() int { return len(s.buf) - s.from }
 
+// Peek returns the bytes that Held counts, for a peer that may begin another
+// stream with them: see Restart. They are valid as long as those of an event.
+func (s *Splitter) Peek() []byte { return s.buf[s.from:] }
+
 // Open reports whether the header has been read and the end tag has not.
 func (s *Splitter) Open() bool { return s.state == inside || s.state == inStanza }
 

@@ -106,7 +106,7 @@ func errorOf(err error) *Error {
 func errorOfEnd(t *transport.Termination) *Error {
 	e := &Error{Code: Internal, Message: t.Text}
 	switch t.Condition {
-	case transport.HostUnknown:
+	case transport.HostUnknown, transport.HostGone:
 		e.Code = NotFound
 	case transport.Policy:
 		e.Code = Forbidden

@@ -11,7 +11,7 @@ const REST = 1000;
 /** Characters of payload in one body, unless a single message is larger. */
 const BATCH = 32_768;
 /** A new session would fare no better. */
-const HOPELESS = ['host-unknown', 'improper-addressing', 'see-other-uri'];
+const HOPELESS = ['host-gone', 'host-unknown', 'improper-addressing', 'see-other-uri'];
 
 /**
  * One session of XEP-0124. It has the face of PushSession, but is bound to its carrier: a request that got no answer

@@ -29,7 +29,7 @@ test('pauses double up to twenty seconds', async () => {
   assert.deepEqual(longest, [500, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000]);
 });
 
-test('pauses differ by half, and the first by all', async () => {
+test('S-07.5 pauses differ by half, and the first by all', async () => {
   const shortest = await delays(clockWith(() => 0), 4);
   assert.ok(shortest[0] <= 1);
   assert.deepEqual(shortest.slice(1), [500, 1000, 2000]);

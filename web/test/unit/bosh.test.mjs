@@ -13,7 +13,7 @@ async function open(world, options) {
 
 const rid = ({ body }) => Number(/ rid='(\d+)'/.exec(body)[1]);
 
-test('the creation is as XEP-0124 §7.1 wants it', async () => {
+test('B-07.2 B-07.3 B-07.4 B-07.5 B-07.7 B-07.8 B-07.15 B-09.8 the creation is as XEP-0124 §7.1 wants it', async () => {
   const world = new World();
   await open(world, { to: 'example.test' });
   const { body, url } = world.requests[0];
@@ -25,7 +25,7 @@ test('the creation is as XEP-0124 §7.1 wants it', async () => {
   assert.ok(rid(world.requests[0]) > 0 && rid(world.requests[0]) < 2 ** 52);
 });
 
-test('a request without an answer is repeated, byte for byte, after a tenth more than the wait', async () => {
+test('B-14.10 a request without an answer is repeated, byte for byte, after a tenth more than the wait', async () => {
   const world = new World();
   const page = await open(world);
   world.muteAll('post');
@@ -39,7 +39,7 @@ test('a request without an answer is repeated, byte for byte, after a tenth more
   assert.deepEqual(world.bosh.sins, []);
 });
 
-test('type=error: that request and all earlier ones are repeated (XEP-0124 §17.3)', async () => {
+test('B-17.22 type=error: that request and all earlier ones are repeated (XEP-0124 §17.3)', async () => {
   const world = new World();
   const page = await open(world);
   const held = world.requests.at(-1);
@@ -57,7 +57,7 @@ test('type=error: that request and all earlier ones are repeated (XEP-0124 §17.
   assert.deepEqual(world.bosh.sins, []);
 });
 
-test('the rid goes up by one, and never are more than two requests open', async () => {
+test('B-11.1 B-14.1 the rid goes up by one, and never are more than two requests open', async () => {
   const world = new World();
   const page = await open(world);
   let open_ = 0;
@@ -89,7 +89,7 @@ test('what was published together travels in one body', async () => {
   assert.equal(world.requests.slice(before).filter(({ body }) => body.includes('urn:xmpp:json')).length, 1);
 });
 
-test('an HTTP error is a proxy and ends nothing; a terminate does', async () => {
+test('B-13.8 B-17.4 an HTTP error is a proxy and ends nothing; a terminate does', async () => {
   const world = new World();
   const page = await open(world);
   world.fault = () => ({ status: 404, text: '' });

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"math"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/mochibosh/mochibosh/internal/clientaddr"
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// maxAddresses bounds how many addresses without sessions are remembered for
+// their rate. Above it, all of them are forgotten.
+const maxAddresses = 100_000
+
+// An admission counts the sessions of each client address, and how fast they
+// come. Limits of zero are none.
+type admission struct {
+	perAddress int
+	perMinute  int
+	remember   int // addresses without sessions
+
+	mu      sync.Mutex
+	clients map[netip.Prefix]*client
+	asleep  int // clients without sessions
+}
+
+// A client is an address, with a bucket of tokens that fills by the minute.
+type client struct {
+	sessions int
+	tokens   float64
+	at       time.Time // when tokens was right
+}
+
+func newAdmission(perAddress, perMinute int) *admission {
+	return &admission{perAddress: perAddress, perMinute: perMinute, remember: maxAddresses, clients: make(map[netip.Prefix]*client)}
+}
+
+// admit is a transport.Options.Admit.
+func (a *admission) admit(ctx context.Context) (release func(), err error) {
+	who, ok := network(ctx)
+	if !ok || a.perAddress <= 0 && a.perMinute <= 0 {
+		return nil, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.get(who)
+	c.refill(a.perMinute)
+	if a.full(c) {
+		return nil, transport.ErrClientLimit
+	}
+	if c.sessions == 0 {
+		a.asleep--
+	}
+	c.sessions++
+	c.tokens--
+	return func() { a.release(who) }, nil
+}
+
+// refuses reports whether admit would refuse, and counts nothing: a WebSocket
+// is refused before it is one.
+func (a *admission) refuses(ctx context.Context) bool {
+	who, ok := network(ctx)
+	if !ok {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.clients[who]
+	if c == nil {
+		return false
+	}
+	c.refill(a.perMinute)
+	return a.full(c)
+}
+
+func (a *admission) full(c *client) bool {
+	return a.perAddress > 0 && c.sessions >= a.perAddress || a.perMinute > 0 && c.tokens < 1
+}
+
+func (a *admission) get(who netip.Prefix) *client {
+	c := a.clients[who]
+	if c != nil {
+		return c
+	}
+	if a.asleep >= a.remember {
+		for key, c := range a.clients {
+			if c.sessions == 0 {
+				delete(a.clients, key)
+			}
+		}
+		a.asleep = 0
+	}
+	c = &client{tokens: float64(a.perMinute), at: time.Now()}
+	a.clients[who] = c
+	a.asleep++
+	return c
+}
+
+func (a *admission) release(who netip.Prefix) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.clients[who]
+	if c.sessions--; c.sessions == 0 {
+		a.asleep++
+	}
+}
+
+func (c *client) refill(perMinute int) {
+	now := time.Now()
+	c.tokens = math.Min(float64(perMinute), c.tokens+float64(perMinute)*now.Sub(c.at).Minutes())
+	c.at = now
+}
+
+// network returns whose limits count: an address, or a network of IPv6 as one
+// household has it.
+func network(ctx context.Context) (netip.Prefix, bool) {
+	addr, _ := clientaddr.From(ctx)
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	a := tcp.AddrPort().Addr().Unmap()
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.WithZone("").Prefix(bits)
+	return p, err == nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/mochibosh/mochibosh/backends/xmpp"
+	"github.com/mochibosh/mochibosh/bosh"
+	"github.com/mochibosh/mochibosh/transport"
+	"github.com/mochibosh/mochibosh/transport/push"
+)
+
+// defaults are those of the packages, for the tags of settings.
+func defaults() kong.Vars {
+	v := kong.Vars{
+		"bosh_hold":          strconv.Itoa(bosh.DefaultHold),
+		"bosh_requests":      strconv.Itoa(bosh.DefaultRequests),
+		"bosh_repeats":       strconv.Itoa(bosh.DefaultRepeats),
+		"bosh_compress_from": strconv.Itoa(bosh.DefaultCompressFrom),
+		"max_body":           size(bosh.DefaultMaxBody).String(),
+		"push_max_body":      size(push.DefaultMaxBody).String(),
+		"max_stanza":         size(xmpp.DefaultMaxStanza).String(),
+		"max_early":          size(xmpp.DefaultMaxEarly).String(),
+		"max_streams":        strconv.Itoa(transport.DefaultMaxStreams),
+		"max_inbox":          size(transport.DefaultMaxInbox).String(),
+		"max_outbox":         size(transport.DefaultMaxOutbox).String(),
+	}
+	for name, d := range map[string]time.Duration{
+		"bosh_wait":            bosh.DefaultWait,
+		"bosh_inactivity":      bosh.DefaultInactivity,
+		"bosh_opening_wait":    bosh.DefaultOpeningWait,
+		"bosh_polling":         bosh.DefaultPolling,
+		"bosh_max_pause":       bosh.DefaultMaxPause,
+		"push_wait":            push.DefaultWait,
+		"push_inactivity":      push.DefaultInactivity,
+		"connect_timeout":      xmpp.DefaultConnectTimeout,
+		"connect_retry":        xmpp.DefaultRetryFor,
+		"handshake_timeout":    xmpp.DefaultHandshakeTimeout,
+		"stream_timeout":       xmpp.DefaultStreamTimeout,
+		"server_write_timeout": xmpp.DefaultWriteTimeout,
+		"server_close_timeout": xmpp.DefaultCloseTimeout,
+	} {
+		v[name] = d.String()
+	}
+	return v
+}

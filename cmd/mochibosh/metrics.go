@@ -1,0 +1,133 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/mochibosh/mochibosh/backends/xmpp"
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// metrics are what Prometheus gets. No label has a value of a client's making.
+type metrics struct {
+	registry *prometheus.Registry
+
+	sessions  *prometheus.GaugeVec
+	started   *prometheus.CounterVec
+	ended     *prometheus.CounterVec
+	faults    *prometheus.CounterVec
+	windows   *prometheus.HistogramVec
+	answers   *prometheus.CounterVec
+	repeats   *prometheus.CounterVec
+	frames    *prometheus.CounterVec
+	bytes     *prometheus.CounterVec
+	rejected  *prometheus.CounterVec
+	opened    *prometheus.HistogramVec
+	streams   *prometheus.GaugeVec
+	requests  *prometheus.CounterVec
+	open      *prometheus.GaugeVec
+	durations *prometheus.HistogramVec
+	reloads   *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry()}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "mochibosh", Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "mochibosh", Name: name, Help: help}, labels)
+		m.registry.MustRegister(g)
+		return g
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "mochibosh", Name: name, Help: help, Buckets: buckets}, labels)
+		m.registry.MustRegister(h)
+		return h
+	}
+	seconds := []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}
+
+	m.sessions = gauge("sessions", "Live sessions.", "protocol")
+	m.started = counter("sessions_started_total", "Sessions that began.", "protocol")
+	m.ended = counter("sessions_ended_total", "Sessions that ended, by why.", "protocol", "condition")
+	m.faults = counter("server_faults_total", "Tries to open streams to XMPP servers that failed, and streams that broke, by how far they came: dns, connect, tls or stream.", "domain", "stage")
+	m.rejected = counter("server_errors_total", "Streams that XMPP servers ended with an error, by its condition.", "domain", "condition")
+	m.windows = histogram("session_window_requests", "Requests that sessions may have open, as agreed.", []float64{1, 2, 3, 4, 8, 16, 64, 256}, "protocol")
+	m.answers = counter("answers_total", "Answers to requests and pulls; empty ones say nothing.", "protocol", "empty")
+	m.repeats = counter("repeats_total", "Requests that came again: their answer was given again, or is owed to the newer copy.", "protocol")
+	m.frames = counter("frames_total", "Stanzas and messages, from clients (in) and to them (out).", "protocol", "direction")
+	m.bytes = counter("frame_bytes_total", "Their bytes.", "protocol", "direction")
+	m.opened = histogram("server_open_seconds", "How long it took to open streams to XMPP servers, up to their features.", seconds, "domain")
+	m.streams = gauge("server_streams", "Open streams to XMPP servers.", "domain")
+	m.requests = counter("http_requests_total", "Answered requests.", "endpoint", "code")
+	m.open = gauge("http_requests_open", "Requests without an answer yet: those of bosh, longpoll and sse are mostly held.", "endpoint")
+	m.durations = histogram("http_request_seconds", "How long requests took, with the time that they were held.", seconds, "endpoint")
+	m.reloads = counter("reloads_total", "Reloads of the configuration.", "result")
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// watch shows what the manager remembers.
+func (m *metrics) watch(manager *transport.Manager) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "mochibosh",
+		Name:      "sessions_remembered",
+		Help:      "Sessions that are over, and remembered for late requests.",
+	}, func() float64 { return float64(manager.Stats().Ended) }))
+}
+
+// trace returns what the session core is to tell.
+func (m *metrics) trace() *transport.Trace {
+	return &transport.Trace{
+		SessionStarted: func(s *transport.Session) {
+			p := s.Params()
+			m.sessions.WithLabelValues(p.Protocol).Inc()
+			m.started.WithLabelValues(p.Protocol).Inc()
+			m.windows.WithLabelValues(p.Protocol).Observe(float64(p.Requests))
+		},
+		SessionEnded: func(s *transport.Session, t *transport.Termination) {
+			p := s.Params().Protocol
+			m.sessions.WithLabelValues(p).Dec()
+			m.ended.WithLabelValues(p, string(t.Condition)).Inc()
+		},
+		Answered: func(s *transport.Session, frames, bytes int) {
+			p := s.Params().Protocol
+			empty := "false"
+			if frames == 0 {
+				empty = "true"
+			}
+			m.answers.WithLabelValues(p, empty).Inc()
+			m.frames.WithLabelValues(p, "out").Add(float64(frames))
+			m.bytes.WithLabelValues(p, "out").Add(float64(bytes))
+		},
+		Accepted: func(s *transport.Session, frames, bytes int) {
+			p := s.Params().Protocol
+			m.frames.WithLabelValues(p, "in").Add(float64(frames))
+			m.bytes.WithLabelValues(p, "in").Add(float64(bytes))
+		},
+		Repeated: func(s *transport.Session) { m.repeats.WithLabelValues(s.Params().Protocol).Inc() },
+	}
+}
+
+// relayTrace returns what the relay is to tell.
+func (m *metrics) relayTrace() xmpp.Trace {
+	return xmpp.Trace{
+		Opened: func(domain string, took time.Duration) {
+			m.streams.WithLabelValues(domain).Inc()
+			m.opened.WithLabelValues(domain).Observe(took.Seconds())
+		},
+		Closed:      func(domain string) { m.streams.WithLabelValues(domain).Dec() },
+		Fault:       func(e *xmpp.Error) { m.faults.WithLabelValues(e.Domain, string(e.Stage)).Inc() },
+		ServerError: func(domain, condition string) { m.rejected.WithLabelValues(domain, condition).Inc() },
+	}
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}

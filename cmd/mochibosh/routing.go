@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/gorilla/mux"
+
+	"github.com/mochibosh/mochibosh/bosh"
+	"github.com/mochibosh/mochibosh/discovery"
+	"github.com/mochibosh/mochibosh/internal/clientaddr"
+	"github.com/mochibosh/mochibosh/transport/longpoll"
+	"github.com/mochibosh/mochibosh/transport/push"
+	"github.com/mochibosh/mochibosh/transport/sse"
+	"github.com/mochibosh/mochibosh/websocket"
+)
+
+// Where the endpoints are.
+const (
+	pathBOSH      = "/http-bind"
+	pathWebSocket = "/xmpp-websocket"
+	pathPush      = "/push"
+	pathPublish   = "/api/publish"
+)
+
+// handler returns all endpoints. Requests come to them as their clients made
+// them, whatever proxies are between.
+func (g *gateway) handler() http.Handler {
+	// No path is cleaned and redirected: a browser repeats a POST as a GET then.
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	route := func(name string, h http.Handler, paths ...string) {
+		h = g.observed(name, h)
+		for _, p := range paths {
+			r.Handle(p, h)
+		}
+	}
+	s := g.settings
+	if len(s.XMPP) > 0 || s.Push != "off" {
+		route("bosh", g.bosh(), pathBOSH, pathBOSH+"/")
+	}
+	if len(s.XMPP) > 0 {
+		route("websocket", g.refuse(g.xmppWebSocket()), pathWebSocket, pathWebSocket+"/")
+		route("host-meta", discovery.NewHandler(g.links), discovery.Path, discovery.PathJSON)
+	}
+	if s.Push != "off" {
+		options := &push.Options{
+			Wait:         s.PushWait,
+			Ping:         s.PushWait,
+			Inactivity:   s.PushInactivity,
+			MaxBody:      int(s.PushMaxBody),
+			BodyTimeout:  s.BodyTimeout,
+			WriteTimeout: s.WriteTimeout,
+			Origins:      s.AllowOrigin,
+			Logger:       g.logger,
+		}
+		route("longpoll", g.only(s.Push, longpoll.NewHandler(g.manager, options)), pathPush)
+		route("sse", g.only(s.Push, sse.NewHandler(g.manager, options)), pathPush+"/sse")
+		sockets := websocket.NewHandler(g.manager, &websocket.Options{Push: options, Compression: s.WebSocketCompress})
+		route("push-websocket", g.only(s.Push, g.refuse(sockets)), pathPush+"/ws")
+		route("publish", g.only(s.Push, g.backend.bus.PublishHandler()), pathPublish)
+	}
+	route("healthz", http.HandlerFunc(g.healthz), "/healthz")
+	route("readyz", http.HandlerFunc(g.readyz), "/readyz")
+	if s.Metrics != "off" {
+		route("metrics", g.only(s.Metrics, g.metrics.handler()), "/metrics")
+	}
+	r.NotFoundHandler = g.observed("other", http.HandlerFunc(g.notFound))
+	proxies, _ := s.proxies() // validated
+	return clientaddr.Handler(r, proxies, clientaddr.Header(s.Forwarded))
+}
+
+func (g *gateway) bosh() http.Handler {
+	s := g.settings
+	o := &bosh.Options{
+		XMPP:         g.serves,
+		NoStreams:    !s.BOSHStreams,
+		OpeningWait:  s.BOSHOpeningWait,
+		Wait:         s.BOSHWait,
+		Hold:         s.BOSHHold,
+		Requests:     s.BOSHRequests,
+		Inactivity:   s.BOSHInactivity,
+		MaxPause:     s.BOSHMaxPause,
+		Polling:      s.BOSHPolling,
+		Repeats:      s.BOSHRepeats,
+		Report:       s.BOSHReport,
+		MaxBody:      int(s.MaxBody),
+		CompressFrom: s.BOSHCompressFrom,
+		BodyTimeout:  s.BodyTimeout,
+		WriteTimeout: s.WriteTimeout,
+		Origins:      s.AllowOrigin,
+		Logger:       g.logger,
+	}
+	if len(s.XMPP) == 0 {
+		o.DefaultTo = s.PushTarget
+	}
+	return bosh.NewHandler(g.manager, o)
+}
+
+func (g *gateway) xmppWebSocket() http.Handler {
+	s := g.settings
+	return websocket.NewHandler(g.manager, &websocket.Options{
+		XMPP:        true,
+		NoPush:      true,
+		Compression: s.WebSocketCompress,
+		Push: &push.Options{
+			Ping:         s.WebSocketPing,
+			MaxBody:      int(s.MaxStanza),
+			BodyTimeout:  s.BodyTimeout,
+			WriteTimeout: s.WriteTimeout,
+			Origins:      s.AllowOrigin,
+			Logger:       g.logger,
+		},
+	})
+}
+
+// refuse answers before there is a WebSocket where there could be no session:
+// later, a status can tell nothing any more.
+func (g *gateway) refuse(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch {
+		case g.draining.Load():
+			g.deny(w, r, http.StatusServiceUnavailable, "10", "the server is going down")
+		case g.manager.Stats().Sessions >= g.settings.MaxSessions:
+			g.deny(w, r, http.StatusServiceUnavailable, "10", "too many sessions")
+		case g.admission.refuses(r.Context()):
+			g.deny(w, r, http.StatusTooManyRequests, "60", "too many sessions of yours")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (g *gateway) deny(w http.ResponseWriter, r *http.Request, status int, after, text string) {
+	g.logger.WarnContext(r.Context(), "no session", "reason", text, "remote", r.RemoteAddr)
+	w.Header().Set("Retry-After", after)
+	g.say(w, r, status, text)
+}
+
+// only serves those that the mode allows.
+func (g *gateway) only(mode string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !allowed(mode, r.Context()) {
+			g.say(w, r, http.StatusForbidden, "This is for programs on the same machine.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (g *gateway) notFound(w http.ResponseWriter, r *http.Request) {
+	g.say(w, r, http.StatusNotFound, "There is nothing here.")
+}
+
+// say answers with a text, which pages can read.
+func (g *gateway) say(w http.ResponseWriter, r *http.Request, status int, text string) {
+	g.origins.SetHeaders(w.Header(), r)
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, text, status)
+}
+
+func (g *gateway) healthz(w http.ResponseWriter, r *http.Request) { g.say(w, r, http.StatusOK, "ok") }
+
+func (g *gateway) readyz(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case g.draining.Load():
+		g.say(w, r, http.StatusServiceUnavailable, "going down")
+	case g.manager.Stats().Sessions >= g.settings.MaxSessions:
+		g.say(w, r, http.StatusServiceUnavailable, "too many sessions")
+	default:
+		g.say(w, r, http.StatusOK, fmt.Sprintf("ready, %d sessions", g.manager.Stats().Sessions))
+	}
+}
+
+// hostOf returns the host of a URL; empty if there is none of its own.
+func hostOf(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || s == "" {
+		return ""
+	}
+	return clientaddr.Hostname(u.Host)
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/mochibosh/mochibosh/bosh"
+)
+
+// A server is the running program.
+type server struct {
+	in           *invocation
+	logger       *slog.Logger
+	level        *slog.LevelVar
+	gateway      *gateway
+	certificates certificateStore
+	http         *http.Server
+}
+
+// serve runs until the context is done, and then lets go of everybody. Each
+// signal has the configuration read again.
+func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr io.Writer) error {
+	level := new(slog.LevelVar)
+	level.Set(levelOf(in.LogLevel))
+	s := &server{in: in, level: level, logger: newLogger(stderr, in.LogFormat, level)}
+	certificates, err := in.certificates()
+	if err != nil {
+		return err
+	}
+	s.certificates.set(certificates)
+	if s.gateway, err = newGateway(&in.settings, s.logger); err != nil {
+		return err
+	}
+	s.http = newHTTPServer(&in.settings, s.gateway.handler(), s.logger)
+	listeners, secure, err := listen(&in.settings)
+	if err != nil {
+		return err
+	}
+	for _, p := range in.problems(time.Now()) {
+		s.logger.Warn("configuration", "problem", p)
+	}
+	failed := make(chan error, len(listeners))
+	for i, l := range listeners {
+		s.logger.Info("listening", "address", l.Addr().String(), "tls", i >= secure)
+		if i >= secure {
+			l = tls.NewListener(l, s.certificates.config())
+		}
+		go func() { failed <- s.http.Serve(bosh.Listen(l)) }()
+	}
+	for {
+		select {
+		case err := <-failed:
+			return errors.Join(err, s.shutdown())
+		case <-reload:
+			s.reload()
+		case <-ctx.Done():
+			return s.shutdown()
+		}
+	}
+}
+
+// newHTTPServer returns the server of HTTP/1 and 2, with TLS and without.
+func newHTTPServer(s *settings, h http.Handler, logger *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           h,
+		Protocols:         protocols,
+		ConnContext:       bosh.ConnContext, // for pipelined requests
+		ReadHeaderTimeout: s.HeaderTimeout,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    int(s.MaxHeader),
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelInfo),
+		// No WriteTimeout: it would end held requests. Handlers set their own.
+	}
+}
+
+// shutdown tells load balancers first, then clients, and waits for both within
+// its bounds.
+func (s *server) shutdown() error {
+	s.gateway.draining.Store(true)
+	s.logger.Info("shutting down", "sessions", s.gateway.manager.Stats().Sessions, "delay", s.in.ShutdownDelay)
+	time.Sleep(s.in.ShutdownDelay)
+	ctx, cancel := context.WithTimeout(context.Background(), s.in.ShutdownTimeout)
+	defer cancel()
+	// First the sessions, so that every open request has its answer.
+	err := s.gateway.manager.Shutdown(ctx)
+	if err = errors.Join(err, s.http.Shutdown(ctx)); err != nil {
+		s.logger.Warn("not everything ended in time", "timeout", s.in.ShutdownTimeout, "error", err)
+		s.http.Close()
+	}
+	s.logger.Info("down")
+	return nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"time"
+)
+
+// Settings are all that can be set. Each is a flag, an environment variable
+// with MOCHIBOSH_ in front, and a name in the configuration file.
+type settings struct {
+	Listen         []string      `default:"127.0.0.1:8888" placeholder:"ADDR" group:"net" help:"Address for HTTP. Repeats; 'off' for none."`
+	TLSListen      []string      `name:"tls-listen" placeholder:"ADDR" group:"net" help:"Address for HTTPS. Repeats."`
+	TLSCert        []string      `name:"tls-cert" placeholder:"FILE" group:"net" help:"Certificate chain in PEM. Repeats, with --tls-key; chosen by the name that a client asks for."`
+	TLSKey         []string      `name:"tls-key" placeholder:"FILE" group:"net" help:"Private key in PEM. Repeats."`
+	TrustedProxies []string      `default:"127.0.0.0/8,::1" placeholder:"CIDR" group:"net" help:"Networks of reverse proxies that are believed who the client is."`
+	Forwarded      string        `enum:"either,forwarded,x-forwarded-for" default:"either" group:"net" help:"Header in which the proxies tell: either, forwarded or x-forwarded-for."`
+	ProxyProtocol  bool          `group:"net" help:"Trusted proxies begin each connection with the PROXY protocol, version 1 or 2."`
+	PublicURL      string        `name:"public-url" placeholder:"URL" group:"net" help:"Where clients find this server, for host-meta: https://gw.example; {host} stands for the host that was asked. Default: that host."`
+	AllowOrigin    []string      `placeholder:"ORIGIN" group:"net" help:"Origin of pages that may connect, such as https://chat.example, besides the server's own. Repeats; * for any, null for local files."`
+	HeaderTimeout  time.Duration `default:"10s" group:"net" help:"How long the header of a request may take."`
+	BodyTimeout    time.Duration `default:"30s" group:"net" help:"How long the body of a request may take."`
+	WriteTimeout   time.Duration `default:"30s" group:"net" help:"How long a client may take to read an answer."`
+	IdleTimeout    time.Duration `default:"5m" group:"net" help:"How long a connection may be idle between requests."`
+	MaxConnections int           `default:"0" group:"net" help:"Connections at once, over all addresses; more wait. 0: any number."`
+	MaxHeader      size          `default:"64KiB" group:"net" help:"Size of a request's header."`
+
+	XMPP              []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME&proxy=v1|v2]. Without an address its SRV records tell. Repeats."`
+	MaxStanza         size          `default:"${max_stanza}" group:"xmpp" help:"Size of a stanza, in both directions."`
+	ConnectTimeout    time.Duration `default:"${connect_timeout}" group:"xmpp" help:"How long a look-up, and each try to connect to a server, may take."`
+	ConnectRetry      time.Duration `default:"${connect_retry}" group:"xmpp" help:"How long a server that cannot be connected to is tried again. Negative: not at all."`
+	MaxEarly          size          `default:"${max_early}" group:"xmpp" help:"Bytes that a client may send after it has logged in, before it restarts its stream."`
+	HandshakeTimeout  time.Duration `default:"${handshake_timeout}" group:"xmpp" help:"How long TLS with a server may take to begin."`
+	StreamTimeout     time.Duration `default:"${stream_timeout}" group:"xmpp" help:"How long a server may take for each step of opening a stream."`
+	XMPPWriteTimeout  time.Duration `name:"xmpp-write-timeout" default:"${server_write_timeout}" group:"xmpp" help:"How long a server may take to read a stanza."`
+	XMPPCloseTimeout  time.Duration `name:"xmpp-close-timeout" default:"${server_close_timeout}" group:"xmpp" help:"How long a server may take to end its stream."`
+	XMPPKeepAlive     time.Duration `name:"xmpp-keep-alive" default:"0s" group:"xmpp" help:"How often a space is sent on idle streams to servers. 0: never."`
+	WebSocketPing     time.Duration `name:"websocket-ping" default:"25s" group:"xmpp" help:"How often an idle WebSocket is pinged."`
+	WebSocketCompress bool          `name:"websocket-compress" group:"xmpp" help:"Compress messages on WebSockets. It costs memory and CPU."`
+
+	BOSHWait         time.Duration `name:"bosh-wait" default:"${bosh_wait}" group:"bosh" help:"Longest hold of a request. Negative: none is held."`
+	BOSHHold         int           `name:"bosh-hold" default:"${bosh_hold}" group:"bosh" help:"Requests held at once. Negative: none."`
+	BOSHRequests     int           `name:"bosh-requests" default:"${bosh_requests}" group:"bosh" help:"Requests that a client may have open. Negative: 1."`
+	BOSHInactivity   time.Duration `name:"bosh-inactivity" default:"${bosh_inactivity}" group:"bosh" help:"How long a session lives without a request. Negative: ten minutes."`
+	BOSHPolling      time.Duration `name:"bosh-polling" default:"${bosh_polling}" group:"bosh" help:"Shortest time between two empty requests. Negative: any."`
+	BOSHMaxPause     time.Duration `name:"bosh-max-pause" default:"${bosh_max_pause}" group:"bosh" help:"Longest pause that a client may ask for. Negative: no pauses."`
+	BOSHOpeningWait  time.Duration `name:"bosh-opening-wait" default:"${bosh_opening_wait}" group:"bosh" help:"How long the answer to the creation of a session waits for the server's features. Negative: not at all."`
+	BOSHStreams      bool          `name:"bosh-streams" default:"true" negatable:"" group:"bosh" help:"One session may have several streams, to several servers."`
+	BOSHRepeats      int           `name:"bosh-repeats" default:"${bosh_repeats}" group:"bosh" help:"How often one request may be repeated. Negative: any number."`
+	BOSHReport       bool          `name:"bosh-report" group:"bosh" help:"Tell clients at once of answers that they seem to miss. Some clients take it badly."`
+	BOSHCompressFrom int           `name:"bosh-compress-from" default:"${bosh_compress_from}" group:"bosh" help:"Bytes from which answers are compressed. Negative: none are."`
+	MaxBody          size          `default:"${max_body}" group:"bosh" help:"Size of a request's body."`
+
+	Push           string        `enum:"on,local,off" default:"local" group:"push" help:"Serve push.v1, the event bus and the publish API: on, off, or local, to clients on this machine only. There is no authorization."`
+	PushTarget     string        `default:"bus" placeholder:"NAME" group:"push" help:"Name of the event bus as the 'to' of a BOSH stream."`
+	PushWait       time.Duration `default:"${push_wait}" group:"push" help:"Longest hold of a poll."`
+	PushInactivity time.Duration `default:"${push_inactivity}" group:"push" help:"How long a session lives without poll, stream or socket."`
+	PushMaxBody    size          `default:"${push_max_body}" group:"push" help:"Size of an object of the client."`
+
+	MaxSessions      int  `default:"100000" group:"limits" help:"Sessions at once. New ones get 503."`
+	MaxSessionsPerIP int  `name:"max-sessions-per-ip" default:"1000" group:"limits" help:"Sessions at once of one address, or one /64 of IPv6. New ones get 429. 0: any number."`
+	SessionRate      int  `default:"600" group:"limits" help:"New sessions a minute of one address. More get 429. 0: any number."`
+	MaxStreams       int  `default:"${max_streams}" group:"limits" help:"Streams of one session."`
+	MaxInbox         size `default:"${max_inbox}" group:"limits" help:"Bytes of a session that wait for its backends."`
+	MaxOutbox        size `default:"${max_outbox}" group:"limits" help:"Bytes of a session that wait for its client."`
+
+	LogFormat       string        `enum:"text,json" default:"text" group:"ops" help:"text or json."`
+	LogLevel        string        `enum:"debug,info,warn,error" default:"info" group:"ops" help:"debug (with each request), info, warn or error."`
+	Metrics         string        `enum:"on,local,off" default:"local" group:"ops" help:"Serve /metrics: on, off, or local, to clients on this machine only."`
+	ShutdownDelay   time.Duration `default:"0s" group:"ops" help:"How long /readyz says no before sessions are ended."`
+	ShutdownTimeout time.Duration `default:"20s" group:"ops" help:"How long the end of all sessions may take."`
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mochibosh/mochibosh/internal/clientaddr"
+)
+
+// validate finds what cannot work, whatever the world around is like.
+func (s *settings) validate() error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if slices.Contains(s.Listen, "off") {
+		s.Listen = nil
+	}
+	if len(s.Listen)+len(s.TLSListen) == 0 {
+		fail("listen: no address")
+	}
+	for _, a := range slices.Concat(s.Listen, s.TLSListen) {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			fail("listen: %q is no address such as 127.0.0.1:8888", a)
+		}
+	}
+	if len(s.TLSCert) != len(s.TLSKey) {
+		fail("tls-cert and tls-key: %d and %d files; each certificate has a key", len(s.TLSCert), len(s.TLSKey))
+	}
+	if len(s.TLSListen) > 0 && len(s.TLSCert) == 0 {
+		fail("tls-listen: needs tls-cert and tls-key")
+	}
+	if _, err := s.proxies(); err != nil {
+		fail("trusted-proxies: %w", err)
+	}
+	if u, err := url.Parse(strings.ReplaceAll(s.PublicURL, "{host}", "h")); s.PublicURL != "" &&
+		(err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "") {
+		fail("public-url: %q is no URL such as https://gw.example", s.PublicURL)
+	}
+	for _, o := range s.AllowOrigin {
+		u, err := url.Parse(o)
+		if o != "*" && o != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o) {
+			fail("allow-origin: %q is no origin such as https://chat.example", o)
+		}
+	}
+	if _, err := parseRoutes(s.XMPP); err != nil {
+		errs = append(errs, err)
+	}
+	if len(s.XMPP) == 0 && s.Push == "off" {
+		fail("nothing to serve: neither xmpp nor push")
+	}
+	if s.PushTarget == "" {
+		fail("push-target: empty")
+	}
+	for _, d := range s.positiveDurations() {
+		if d.value <= 0 {
+			fail("%s: %v is not above zero", d.name, d.value)
+		}
+	}
+	if s.MaxSessions <= 0 || s.MaxStreams <= 0 || s.MaxConnections < 0 {
+		fail("max-sessions and max-streams: must be above zero")
+	}
+	return errors.Join(errs...)
+}
+
+type namedDuration struct {
+	name  string
+	value time.Duration
+}
+
+func (s *settings) positiveDurations() []namedDuration {
+	return []namedDuration{
+		{"header-timeout", s.HeaderTimeout},
+		{"body-timeout", s.BodyTimeout},
+		{"write-timeout", s.WriteTimeout},
+		{"idle-timeout", s.IdleTimeout},
+		{"connect-timeout", s.ConnectTimeout},
+		{"handshake-timeout", s.HandshakeTimeout},
+		{"stream-timeout", s.StreamTimeout},
+		{"xmpp-write-timeout", s.XMPPWriteTimeout},
+		{"xmpp-close-timeout", s.XMPPCloseTimeout},
+		{"websocket-ping", s.WebSocketPing},
+		{"push-wait", s.PushWait},
+		{"push-inactivity", s.PushInactivity},
+		{"shutdown-timeout", s.ShutdownTimeout},
+	}
+}
+
+func (s *settings) proxies() (clientaddr.Proxies, error) {
+	return clientaddr.ParseProxies(s.TrustedProxies)
+}
+
+// certificates reads the certificates of our own.
+func (s *settings) certificates() ([]tls.Certificate, error) {
+	var all []tls.Certificate
+	for i, file := range s.TLSCert {
+		c, err := tls.LoadX509KeyPair(file, s.TLSKey[i])
+		if err != nil {
+			return nil, fmt.Errorf("tls-cert %s: %w", file, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
