@@ -202,13 +202,16 @@ func TestHijack(t *testing.T) {
 		t.Errorf("read with a deadline: %v", err)
 	}
 	c.SetReadDeadline(time.Time{})
+	set := make(chan bool)
 	go func() {
 		time.Sleep(5 * time.Millisecond)
 		c.SetDeadline(time.Now())
+		close(set)
 	}()
 	if _, err := c.Read(buf); !isTimeout(err) {
 		t.Errorf("read while a deadline is set: %v", err)
 	}
+	<-set
 	c.SetDeadline(time.Time{})
 
 	big := strings.Repeat("0123456789", 1_000_000)
