@@ -131,7 +131,7 @@ func startServer(t testing.TB, kind string) *realServer {
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(true)
 	srv.Protocols.SetUnencryptedHTTP2(true)
-	own := &httpd.Server{Handler: srv.Handler, Other: srv, MaxHeader: srv.MaxHeaderBytes, HeaderTimeout: srv.ReadHeaderTimeout}
+	own := &httpd.Server{Options: httpd.Options{Handler: srv.Handler, Other: srv, MaxHeader: srv.MaxHeaderBytes, HeaderTimeout: srv.ReadHeaderTimeout}}
 	for _, secure := range []bool{false, true} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -73,7 +73,7 @@ func serveBench(kind string) {
 		os.Exit(0)
 	}()
 	if kind == "httpd" {
-		panic((&httpd.Server{Handler: mux}).Serve(ln))
+		panic((&httpd.Server{Options: httpd.Options{Handler: mux}}).Serve(ln))
 	}
 	panic(http.Serve(ln, mux))
 }

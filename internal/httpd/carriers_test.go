@@ -323,7 +323,7 @@ func serveHouse(t testing.TB, kind string, h http.Handler) (addr string) {
 	var s interface {
 		Serve(net.Listener) error
 		Close() error
-	} = &httpd.Server{Handler: h}
+	} = &httpd.Server{Options: httpd.Options{Handler: h}}
 	if kind == "net/http" {
 		s = &http.Server{Handler: h}
 	}

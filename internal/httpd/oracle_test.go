@@ -154,7 +154,7 @@ func start(t testing.TB, h http.Handler) (all []server) {
 	other := &http.Server{Handler: h, ErrorLog: quiet, Protocols: new(http.Protocols)}
 	other.Protocols.SetHTTP1(true)
 	other.Protocols.SetUnencryptedHTTP2(true)
-	ours := &httpd.Server{Handler: h, Other: other, MaxHeader: 16 << 10, HeaderTimeout: 5 * time.Second}
+	ours := &httpd.Server{Options: httpd.Options{Handler: h, Other: other, MaxHeader: 16 << 10, HeaderTimeout: 5 * time.Second}}
 	for name, s := range map[string]interface {
 		Serve(net.Listener) error
 		Close() error

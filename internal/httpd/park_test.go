@@ -152,14 +152,14 @@ func TestParked(t *testing.T) {
 		}
 	})
 	t.Run("an answer may come before the handler has returned", func(t *testing.T) {
-		d := open(t, &httpd.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d := open(t, &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			pw := w.(park.Writer)
 			pw.Header().Set("X-Early", "1")
 			pw.Park(park.Events{})
 			pw.Header().Set("X-Late", "1")
 			io.WriteString(pw, "at once")
 			pw.Finish()
-		})})
+		})}})
 		l := d.dial(t)
 		for range 3 {
 			l.send(get("/") + get("/"))
@@ -172,12 +172,12 @@ func TestParked(t *testing.T) {
 		}
 	})
 	t.Run("what is parked can be taken back", func(t *testing.T) {
-		d := open(t, &httpd.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d := open(t, &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			pw := w.(park.Writer)
 			pw.Park(park.Events{})
 			pw.Unpark()
 			io.WriteString(pw, "refused")
-		})})
+		})}})
 		l := d.dial(t)
 		l.send(get("/") + get("/"))
 		l.wantAnswer("refused")
@@ -196,10 +196,10 @@ func TestParked(t *testing.T) {
 	t.Run("the client goes away before the handler returns", func(t *testing.T) {
 		wait := make(chan bool)
 		d := &desk{held: make(chan *held, 1)}
-		s := &httpd.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			d.hold(w, r)
 			<-wait
-		})}
+		})}}
 		l := open(t, s).dial(t)
 		l.send(get("/"))
 		h := <-d.held
@@ -246,14 +246,14 @@ func TestParked(t *testing.T) {
 		h.wantTold(t, "gone")
 	})
 	t.Run("a body is taken in first, the rest of one thrown away", func(t *testing.T) {
-		d := open(t, &httpd.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d := open(t, &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			pw := w.(park.Writer)
 			pw.Park(park.Events{Behind: func() {
 				_, err := r.Body.Read(make([]byte, 1))
 				fmt.Fprint(pw, err)
 				pw.Finish()
 			}})
-		})})
+		})}})
 		l := d.dial(t)
 		l.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" + get("/2"))
 		l.wantAnswer(http.ErrBodyReadAfterClose.Error())
@@ -303,7 +303,7 @@ func TestParked(t *testing.T) {
 		<-done
 	})
 	t.Run("a client that reads nothing is cut off", func(t *testing.T) {
-		d := open(t, &httpd.Server{WriteTimeout: 50 * time.Millisecond})
+		d := open(t, &httpd.Server{Options: httpd.Options{WriteTimeout: 50 * time.Millisecond}})
 		l := d.dial(t)
 		l.send(get("/"))
 		h := <-d.held
@@ -408,7 +408,7 @@ func TestContext(t *testing.T) {
 			ended <- nil
 		}
 	}
-	d := open(t, &httpd.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	d := open(t, &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/wait":
 			wait(r)
@@ -418,7 +418,7 @@ func TestContext(t *testing.T) {
 		case "/after":
 			go wait(r)
 		}
-	})})
+	})}})
 	for _, test := range []struct {
 		name, ask string
 		leave     bool

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -15,45 +14,13 @@ import (
 	"time"
 )
 
-// Defaults of a [Server].
-const (
-	DefaultHeaderTimeout = 10 * time.Second
-	DefaultIdleTimeout   = 2 * time.Minute
-	DefaultWriteTimeout  = 30 * time.Second
-	DefaultMaxHeader     = 64 << 10
-	DefaultMaxConns      = 1_000_000
-)
-
-// lingering is how many seconds what a client still sends is thrown away after
+// lingerSeconds is how many seconds what a client still sends is thrown away after
 // the last answer.
 const lingerSeconds = 2
 
-// A Server serves HTTP/1.x. Its fields are not to be changed once it serves.
+// A Server serves HTTP/1.x. Its options are not to be changed once it serves.
 type Server struct {
-	// Handler answers. It may use [park.Writer].
-	Handler http.Handler
-	// Other serves what is not HTTP/1.x on a socket: HTTP/2 with prior knowledge
-	// and listeners of other kinds, such as those of crypto/tls. It has a handler
-	// of its own, or the same. It is also what http.ServerContextKey gives. Nil:
-	// such connections are refused.
-	Other *http.Server
-	// Logger gets panics of handlers, and what net/http would log. Nil: nobody.
-	Logger *slog.Logger
-
-	// HeaderTimeout bounds the time of a request line and header, and that of
-	// the rest of a body that the handler did not read. Zero: DefaultHeaderTimeout.
-	HeaderTimeout time.Duration
-	// IdleTimeout bounds the wait for the next request. Zero: DefaultIdleTimeout.
-	IdleTimeout time.Duration
-	// WriteTimeout bounds how long a client may take to read what is there for
-	// it, unless the handler sets a deadline. Zero: DefaultWriteTimeout.
-	WriteTimeout time.Duration
-	// MaxHeader bounds the bytes of a request line and header. Zero:
-	// DefaultMaxHeader.
-	MaxHeader int
-	// MaxConns bounds the connections, those taken over by handlers too. More
-	// are closed at once. Zero: DefaultMaxConns.
-	MaxConns int
+	Options
 
 	begin     sync.Once
 	failed    error // to begin
@@ -163,10 +130,14 @@ var errFull = errors.New("httpd: too many connections")
 // leave says that a connection is closed, or a handler's.
 func (s *Server) leave() {
 	if s.conns.Add(-1) == 0 {
-		select {
-		case s.empty <- struct{}{}:
-		default:
-		}
+		s.tellEmpty()
+	}
+}
+
+func (s *Server) tellEmpty() {
+	select {
+	case s.empty <- struct{}{}:
+	default:
 	}
 }
 
@@ -224,6 +195,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	s.tellEmpty() // to others who wait
 	s.release()
 	return err
 }

@@ -29,12 +29,12 @@ func TestLimits(t *testing.T) {
 		ask    string
 		answer string // part of it
 	}{
-		{"a header that never ends", &httpd.Server{HeaderTimeout: 30 * time.Millisecond}, "GET / HTTP/1.1\r\nHost: a\r\nX", ""},
-		{"a connection that never begins", &httpd.Server{IdleTimeout: 50 * time.Millisecond}, "", ""},
-		{"a connection that does not go on", &httpd.Server{IdleTimeout: 50 * time.Millisecond}, get("/"), "hello"},
-		{"a header that is too large", &httpd.Server{MaxHeader: 100}, get("/", "X-A: "+strings.Repeat("x", 100)), "431 "},
-		{"a header that just fits", &httpd.Server{MaxHeader: len(get("/", "Connection: close"))}, get("/", "Connection: close"), "hello"},
-		{"a body that the handler leaves, and never comes", &httpd.Server{HeaderTimeout: 30 * time.Millisecond}, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "Connection: close"},
+		{"a header that never ends", &httpd.Server{Options: httpd.Options{HeaderTimeout: 30 * time.Millisecond}}, "GET / HTTP/1.1\r\nHost: a\r\nX", ""},
+		{"a connection that never begins", &httpd.Server{Options: httpd.Options{IdleTimeout: 50 * time.Millisecond}}, "", ""},
+		{"a connection that does not go on", &httpd.Server{Options: httpd.Options{IdleTimeout: 50 * time.Millisecond}}, get("/"), "hello"},
+		{"a header that is too large", &httpd.Server{Options: httpd.Options{MaxHeader: 100}}, get("/", "X-A: "+strings.Repeat("x", 100)), "431 "},
+		{"a header that just fits", &httpd.Server{Options: httpd.Options{MaxHeader: len(get("/", "Connection: close"))}}, get("/", "Connection: close"), "hello"},
+		{"a body that the handler leaves, and never comes", &httpd.Server{Options: httpd.Options{HeaderTimeout: 30 * time.Millisecond}}, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "Connection: close"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := test.server
@@ -51,7 +51,7 @@ func TestLimits(t *testing.T) {
 		})
 	}
 	t.Run("connections", func(t *testing.T) {
-		d := open(t, &httpd.Server{Handler: hello, MaxConns: 2})
+		d := open(t, &httpd.Server{Options: httpd.Options{Handler: hello, MaxConns: 2}})
 		for range 2 {
 			l := d.dial(t)
 			l.send(get("/"))
@@ -62,14 +62,14 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("a client that does not read what a handler writes", func(t *testing.T) {
 		failed := make(chan error, 1)
-		d := open(t, &httpd.Server{WriteTimeout: 30 * time.Millisecond, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d := open(t, &httpd.Server{Options: httpd.Options{WriteTimeout: 30 * time.Millisecond, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for {
 				if _, err := io.WriteString(w, strings.Repeat("x", 100_000)); err != nil {
 					failed <- err
 					return
 				}
 			}
-		})})
+		})}})
 		d.dial(t).send(get("/"))
 		if err := <-failed; !isTimeout(err) {
 			t.Errorf("failed with %v", err)
@@ -77,7 +77,7 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("deadlines of a handler", func(t *testing.T) {
 		failed := make(chan error, 2)
-		d := open(t, &httpd.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d := open(t, &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)
 			rc.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 			_, err := io.ReadAll(r.Body)
@@ -87,7 +87,7 @@ func TestLimits(t *testing.T) {
 				_, err = io.WriteString(w, strings.Repeat("x", 100_000))
 			}
 			failed <- err
-		})})
+		})}})
 		d.dial(t).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
 		for range 2 {
 			if err := <-failed; !isTimeout(err) {
@@ -156,7 +156,7 @@ func TestClose(t *testing.T) {
 
 func TestHijack(t *testing.T) {
 	conns := make(chan park.Conn, 1)
-	d := open(t, &httpd.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	d := open(t, &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, rw, err := w.(http.Hijacker).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -167,7 +167,7 @@ func TestHijack(t *testing.T) {
 			t.Errorf("read %q, %v", line, err)
 		}
 		conns <- c.(park.Conn)
-	})})
+	})}})
 	l := d.dial(t)
 	l.send(get("/") + "first\n")
 	c := <-conns
@@ -259,7 +259,7 @@ func TestOther(t *testing.T) {
 	other.Protocols.SetHTTP1(true)
 	other.Protocols.SetHTTP2(true)
 	other.Protocols.SetUnencryptedHTTP2(true)
-	d := open(t, &httpd.Server{Handler: h, Other: other})
+	d := open(t, &httpd.Server{Options: httpd.Options{Handler: h, Other: other}})
 
 	certified := httptest.NewUnstartedServer(nil)
 	certified.StartTLS()
@@ -329,7 +329,7 @@ func TestOther(t *testing.T) {
 }
 
 func TestListenerClosedByOthers(t *testing.T) {
-	s := &httpd.Server{Handler: http.NotFoundHandler()}
+	s := &httpd.Server{Options: httpd.Options{Handler: http.NotFoundHandler()}}
 	defer s.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
