@@ -66,39 +66,6 @@ type realServer struct {
 // net/http for TLS and HTTP/2.
 var kinds = []string{"net/http", "Listen", "httpd"}
 
-// A leaver is a request whose handler may have returned before it is done with it.
-type leaver struct {
-	park.Writer
-	parked   bool
-	finished func()
-}
-
-// Park implements park.Writer.
-func (w *leaver) Park(e park.Events) {
-	gone := e.Gone
-	e.Gone = func() {
-		gone()
-		w.finished()
-	}
-	w.parked = true
-	w.Writer.Park(e)
-}
-
-// Unpark implements park.Writer.
-func (w *leaver) Unpark() {
-	w.parked = false
-	w.Writer.Unpark()
-}
-
-// Finish implements park.Writer.
-func (w *leaver) Finish() {
-	w.Writer.Finish()
-	w.finished()
-}
-
-// Unwrap is for http.ResponseController.
-func (w *leaver) Unwrap() http.ResponseWriter { return w.Writer }
-
 func startServer(t testing.TB, kind string) *realServer {
 	s := &realServer{echo: echo{make(chan *transport.Stream, 10), make(chan bool, 10)}, finished: make(chan string, 100)}
 	m := transport.NewManager(&transport.Options{Backend: &s.echo})
@@ -113,19 +80,7 @@ func startServer(t testing.TB, kind string) *realServer {
 		ConnContext: bosh.ConnContext, Protocols: new(http.Protocols), MaxHeaderBytes: 10000, ReadHeaderTimeout: 10 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			proto := r.Proto
-			done := func() { s.finished <- proto }
-			if pw, ok := w.(park.Writer); ok {
-				l := &leaver{pw, false, done}
-				defer func() {
-					if !l.parked {
-						done()
-					}
-				}()
-				w = l
-			} else {
-				defer done()
-			}
-			h.ServeHTTP(w, r)
+			park.Observe(w, w, func(w http.ResponseWriter) { h.ServeHTTP(w, r) }, func() { s.finished <- proto })
 		}),
 	}
 	srv.Protocols.SetHTTP1(true)
