@@ -180,6 +180,8 @@ func joinPush(t testing.TB, addr string) pusher {
 	p.session, p.key = created.Session, created.Key
 	p.post("/push", p.object(`"first":1,"messages":[{"op":"subscribe","topic":"t"}]`))
 	p.answer()
+	p.post("/push", p.claim()) // the bus says that it has done so
+	p.take(p.answer())
 	return p
 }
 

@@ -88,7 +88,10 @@ func (c *netConn) Write(p []byte) (int, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.send(p); c.state != hijacked {
+	if c.state == hijacked {
+		c.send(p)
+	}
+	if c.state != hijacked {
 		return 0, net.ErrClosed
 	}
 	return len(p), nil

@@ -289,6 +289,8 @@ var table = []struct {
 	{name: "hijack", pieces: []string{get("/hijack") + "a line\n"}},
 	{name: "hijack, later", pieces: []string{get("/hijack"), "a line\n"}},
 	{name: "HEAD", pieces: []string{"HEAD /small HTTP/1.1\r\nHost: a\r\n\r\n" + get("/small")}, heads: true},
+	{name: "HTTP/1.0 that closes by the handler", pieces: []string{"GET /connection?v=close HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + get("/small")}},
+	{name: "trailer without promise", pieces: []string{"POST /request HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A: b\r\nX-B: c\r\n\r\n" + get("/small")}},
 	{name: "HEAD of nothing", pieces: []string{"HEAD /nothing HTTP/1.1\r\nHost: a\r\n\r\n" + get("/small")}, heads: true},
 	{name: "HEAD of much", pieces: []string{"HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n" + get("/small")}, heads: true},
 	{name: "HEAD of declared", pieces: []string{"HEAD /declared HTTP/1.1\r\nHost: a\r\n\r\n" + get("/small")}, heads: true},

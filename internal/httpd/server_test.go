@@ -342,3 +342,94 @@ func TestListenerClosedByOthers(t *testing.T) {
 		t.Errorf("Serve: %v", err)
 	}
 }
+
+func TestUnblock(t *testing.T) {
+	conns := make(chan park.Conn, 1)
+	d := open(t, &httpd.Server{Options: httpd.Options{WriteTimeout: 100 * time.Millisecond, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conns <- c.(park.Conn)
+	})}})
+	piece := strings.Repeat("0123456789", 100_000)
+	fill := func(t *testing.T) (l *line, c park.Conn, all string, drained chan bool) {
+		l = d.dial(t)
+		l.send(get("/"))
+		c = <-conns
+		drained = make(chan bool, 1)
+		c.Unblock(func() { drained <- true })
+		for c.Drained() {
+			if n, err := io.WriteString(c, piece); n != len(piece) || err != nil {
+				t.Fatal(n, err)
+			}
+			all += piece
+		}
+		return l, c, all, drained
+	}
+	t.Run("it is told when all was taken", func(t *testing.T) {
+		l, c, all, drained := fill(t)
+		if got, err := io.ReadAll(io.LimitReader(l, int64(len(all)))); string(got) != all {
+			t.Errorf("got %d bytes, %v", len(got), err)
+		}
+		if <-drained; !c.Drained() {
+			t.Error("not drained")
+		}
+		c.Close()
+		l.wantEnd()
+	})
+	t.Run("closing waits for the rest", func(t *testing.T) {
+		l, c, all, _ := fill(t)
+		readable := make(chan bool, 1)
+		c.OnReadable(func() { readable <- true })
+		c.Close()
+		<-readable
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read after closing: %v", err)
+		}
+		if _, err := c.Write([]byte("more")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("written after closing: %v", err)
+		}
+		if got, err := io.ReadAll(l); string(got) != all {
+			t.Errorf("got %d bytes of %d, %v", len(got), len(all), err)
+		}
+	})
+	t.Run("a client that does not read is cut off", func(t *testing.T) {
+		_, c, _, _ := fill(t)
+		closed := make(chan bool)
+		c.OnReadable(func() { close(closed) })
+		<-closed
+		if _, err := c.Write([]byte("more")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("written to a client that is gone: %v", err)
+		}
+	})
+}
+
+// The addresses of requests are those that net/http gives.
+func TestAddresses(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
+		t.Run(address, func(t *testing.T) {
+			got := make(chan string, 1)
+			s := &httpd.Server{Options: httpd.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got <- r.RemoteAddr + " " + r.Context().Value(http.LocalAddrContextKey).(net.Addr).String()
+			})}}
+			defer s.Close()
+			ln, err := net.Listen("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go s.Serve(ln)
+			to := strings.Replace(ln.Addr().String(), "[::]", "127.0.0.1", 1)
+			c, err := net.Dial("tcp", to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			io.WriteString(c, get("/"))
+			if got, want := <-got, c.LocalAddr().String()+" "+to; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}

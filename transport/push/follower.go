@@ -70,9 +70,10 @@ func (f *Follower) GoOn() {
 // Stop has the connection ask no more.
 func (f *Follower) Stop() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.gone = true
-	f.open.Stop()
+	open := f.open
+	f.mu.Unlock()
+	open.Stop()
 }
 
 // follow says and asks until there is nothing to say. It is called with the
@@ -98,7 +99,9 @@ func (f *Follower) follow() {
 		open, err := f.Session.PullFunc(ask, f.answer)
 		f.mu.Lock()
 		if f.open = open; f.gone {
+			f.mu.Unlock()
 			open.Stop()
+			return // busy for good
 		}
 		if err != nil || !f.unsaid { // no error is possible: the cursor is our own
 			break
