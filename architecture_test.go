@@ -21,6 +21,9 @@ var layers = map[string][]string{
 	"transport": {"github.com/google/uuid"},
 
 	"internal/": {},
+	// How a handler waits, and the server that lets it wait without a goroutine.
+	"internal/park":  {"internal/pipelined"},
+	"internal/httpd": {"internal/park"},
 	// A test server with every carrier; only tests import it.
 	"internal/pushtest": {"transport", "transport/", "websocket", "internal/memnet", "github.com/gorilla/"},
 
