@@ -35,9 +35,6 @@ func TestJavaScriptClients(t *testing.T) {
 			{"stanza speaks WebSocket", stanzaWS, strophe, resumed},
 			{"@xmpp client speaks WebSocket", xmppClient, stanza, resumed},
 		} {
-			if server == "ejabberd" && test.back == resumed && test.name[0] == '@' {
-				continue // docs/clients.md: it is given twice what it had before the cut
-			}
 			t.Run(test.name+" with "+server, func(t *testing.T) {
 				t.Parallel()
 				test.play(t, gateway, at.accounts, at.first+2*n)

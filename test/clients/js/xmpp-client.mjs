@@ -11,16 +11,33 @@ const xmpp = client({
   password: XMPP_PASSWORD,
 });
 xmpp.reconnect.delay = 200;
+const { streamManagement } = xmpp;
+
+// The library sets its count of stanzas to zero a moment after <enabled/>, and
+// forgets what came in between. So nothing is asked for before that moment.
+const enabled = new Promise((resolve) => {
+  xmpp.on('nonza', (element) => {
+    if (element.is('enabled') || element.is('failed')) setImmediate(resolve);
+  });
+});
+
+/** Asks the server. The library does not count answers to its own requests. */
+async function ask(query) {
+  const answer = await xmpp.iqCaller.get(query);
+  if (streamManagement.enabled) streamManagement.inbound++;
+  return answer;
+}
 
 let jid;
 xmpp.on('online', async (address) => {
   jid = String(address);
+  await enabled;
   say('online', { jid, resumed: false });
-  const roster = await xmpp.iqCaller.get(xml('query', 'jabber:iq:roster'));
+  const roster = await ask(xml('query', 'jabber:iq:roster'));
   say('roster', { items: roster.getChildren('item').length });
   await xmpp.send(xml('presence'));
 });
-xmpp.streamManagement.on('resumed', () => say('online', { jid, resumed: true }));
+streamManagement.on('resumed', () => say('online', { jid, resumed: true }));
 xmpp.on('stanza', (stanza) => {
   if (stanza.is('message') && stanza.attrs.type !== 'error' && stanza.getChildText('body') !== null) {
     say('message', { from: stanza.attrs.from, body: stanza.getChildText('body') });
