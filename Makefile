@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 export FUZZTIME
 
 .NOTPARALLEL:
-.PHONY: test setup fmt-check lint race unit fuzz browser types conformance
+.PHONY: test setup fmt-check lint race unit fuzz browser types conformance bench-xmpp bench-xmpp-short
 
 # Everything below; fails when any of it fails.
 test:
@@ -42,3 +42,12 @@ types:
 # Writes docs/conformance.md anew; what it says of tests, make test checks.
 conformance:
 	go run ./internal/conformance
+
+# The gateway against Prosody and ejabberd, half an hour on a machine with
+# nothing else to do; writes its tables into docs/benchmarks.md. Linux only.
+bench-xmpp:
+	go run ./bench/xmpp -write docs/benchmarks.md
+
+# The same once and briefly, in less than five minutes; writes to the terminal.
+bench-xmpp-short:
+	go run ./bench/xmpp -short

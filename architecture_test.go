@@ -21,6 +21,9 @@ var layers = map[string][]string{
 	"transport": {"github.com/google/uuid"},
 
 	"internal/": {},
+	// How a handler waits, and the server that lets it wait without a goroutine.
+	"internal/park":  {"internal/pipelined"},
+	"internal/httpd": {"internal/park"},
 	// A test server with every carrier; only tests import it.
 	"internal/pushtest": {"transport", "transport/", "websocket", "internal/memnet", "github.com/gorilla/"},
 
@@ -40,7 +43,7 @@ var layers = map[string][]string{
 }
 
 // wiring may import everything.
-var wiring = []string{"demo", "cmd/", "examples/", "test/"}
+var wiring = []string{"demo", "cmd/", "test/", "examples/", "bench/"}
 
 func TestImportsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {

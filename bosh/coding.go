@@ -45,10 +45,10 @@ func codingOf(header []string) (c coding, known bool) {
 // Accept-Encoding: of those it listed the one that it likes most, under the
 // name that it used; identity where it listed none, as * does
 // not (XEP-0124 §5).
-func chooseCoding(header []string) coding {
+func chooseCoding(header string) coding {
 	best, bestQ := identity, 0
 	plain := -1 // not mentioned
-	for _, item := range strings.Split(strings.Join(header, ","), ",") {
+	for _, item := range strings.Split(header, ",") {
 		name, q := acceptItem(item)
 		c := coding(name)
 		switch name {

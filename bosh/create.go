@@ -73,7 +73,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		s.Terminate(nil)
 		abort()
 	}
-	h.respond(w, r, s, resp, false)
+	h.respond(w, askerOf(r), s, resp, false)
 }
 
 // negotiate grants what was asked for, within the options.
@@ -137,7 +137,7 @@ func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport
 	}
 	h.opts.Logger.Warn("bosh: no session created", "error", err, "remote", r.RemoteAddr)
 	w.Header().Set("Retry-After", after)
-	h.write(w, r, status, p.Attrs[attrContent], terminal(policyViolation))
+	h.write(w, askerOf(r), status, p.Attrs[attrContent], terminal(policyViolation))
 }
 
 // notOpened answers when the backend refuses.
@@ -145,7 +145,7 @@ func (h *Handler) notOpened(w http.ResponseWriter, r *http.Request, s *transport
 	t := &transport.Termination{Condition: transport.Internal, Err: err}
 	errors.As(err, &t)
 	s.Terminate(t)
-	h.respond(w, r, s, transport.Response{End: t}, false)
+	h.respond(w, askerOf(r), s, transport.Response{End: t}, false)
 }
 
 // created writes what the client learns about its session, once

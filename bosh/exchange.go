@@ -1,14 +1,13 @@
 package bosh
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
 	"time"
 
-	"github.com/mochibosh/mochibosh/internal/pipelined"
+	"github.com/mochibosh/mochibosh/internal/park"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -32,11 +31,15 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		return
 	}
 	late := s.Err() != nil
-	resp, err := await(r, s, h.request(r, req, s))
+	to := askerOf(r)
+	err = park.Hold(w, r,
+		func(f func(transport.Response)) (transport.Pending, error) {
+			return s.ExchangeFunc(h.request(r, req, s), f)
+		},
+		func(resp transport.Response) { h.respond(w, to, s, resp, late) })
 	var over *transport.Termination
 	switch {
 	case err == nil:
-		h.respond(w, r, s, resp, late)
 	case errors.Is(err, transport.ErrWindow), errors.Is(err, transport.ErrGone):
 		// The same for too large and too small: it tells nothing to those who
 		// guess (XEP-0124 §14.3).
@@ -88,32 +91,6 @@ func (h *Handler) request(r *http.Request, req *request, s *transport.Session) t
 }
 
 func (h *Handler) speaksXMPP(to string) bool { return h.opts.XMPP != nil && h.opts.XMPP(to) }
-
-// await is Session.Exchange for a connection on which more may follow before
-// the answer: it is let go then, for what it keeps from being read may be just
-// what would free it (XEP-0124 §18.1, RFC 9112 §9.3.2).
-func await(r *http.Request, s *transport.Session, req transport.Request) (transport.Response, error) {
-	answered := make(chan transport.Response, 1)
-	pending, err := s.ExchangeFunc(req, func(resp transport.Response) { answered <- resp })
-	if err != nil {
-		return transport.Response{}, err
-	}
-	select {
-	case resp := <-answered:
-		return resp, nil
-	default:
-	}
-	defer pipelined.Watch(r, pending.Hurry)()
-	select {
-	case resp := <-answered:
-		return resp, nil
-	case <-r.Context().Done():
-		if pending.Stop() {
-			return transport.Response{}, context.Cause(r.Context())
-		}
-		return <-answered, nil
-	}
-}
 
 // end ends a session by the fault of this request, which is told so; the
 // others learn that it was not theirs.

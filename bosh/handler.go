@@ -41,7 +41,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.origins.SetHeaders(header, r)
 	if !h.origins.Allows(r) {
 		h.violation(r, "origin not allowed")
-		h.write(w, r, http.StatusForbidden, defaultContentType, terminal(policyViolation))
+		h.write(w, askerOf(r), http.StatusForbidden, defaultContentType, terminal(policyViolation))
 		return
 	}
 	switch r.Method {
@@ -50,10 +50,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodOptions:
 		h.origins.Preflight(w, r, allowedMethods)
 	case http.MethodGet, http.MethodHead:
-		h.write(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte(page))
+		h.write(w, askerOf(r), http.StatusOK, "text/plain; charset=utf-8", []byte(page))
 	default:
 		header.Set("Allow", allowedMethods)
-		h.write(w, r, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", []byte("Use POST.\n"))
+		h.write(w, askerOf(r), http.StatusMethodNotAllowed, "text/plain; charset=utf-8", []byte("Use POST.\n"))
 	}
 }
 
@@ -121,13 +121,13 @@ func abort() { panic(http.ErrAbortHandler) }
 
 // deny answers with a terminal condition in a session.
 func (h *Handler) deny(w http.ResponseWriter, r *http.Request, p transport.Params, c condition) {
-	h.write(w, r, c.status(p), p.Attrs[attrContent], terminal(c))
+	h.write(w, askerOf(r), c.status(p), p.Attrs[attrContent], terminal(c))
 }
 
 // refuse answers with a terminal condition outside any session. Nothing is
 // known of the client, not even its age: the status is 200 (XEP-0124 §2).
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, c condition) {
-	h.write(w, r, http.StatusOK, defaultContentType, terminal(c))
+	h.write(w, askerOf(r), http.StatusOK, defaultContentType, terminal(c))
 }
 
 // violation logs that a client broke the rules: what, never whom by its sid,

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/bosh"
+	"github.com/mochibosh/mochibosh/internal/httpd"
+	"github.com/mochibosh/mochibosh/internal/park"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -60,7 +62,11 @@ type realServer struct {
 	finished chan string // tells of each request that the handler is done with it
 }
 
-func startServer(t testing.TB, listen bool) *realServer {
+// The kinds of server: net/http, with Listen or without, and httpd, which has
+// net/http for TLS and HTTP/2.
+var kinds = []string{"net/http", "Listen", "httpd"}
+
+func startServer(t testing.TB, kind string) *realServer {
 	s := &realServer{echo: echo{make(chan *transport.Stream, 10), make(chan bool, 10)}, finished: make(chan string, 100)}
 	m := transport.NewManager(&transport.Options{Backend: &s.echo})
 	h := bosh.NewHandler(m, &bosh.Options{Polling: -1})
@@ -73,13 +79,14 @@ func startServer(t testing.TB, listen bool) *realServer {
 	srv := &http.Server{
 		ConnContext: bosh.ConnContext, Protocols: new(http.Protocols), MaxHeaderBytes: 10000, ReadHeaderTimeout: 10 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			defer func() { s.finished <- r.Proto }()
-			h.ServeHTTP(w, r)
+			proto := r.Proto
+			park.Observe(w, w, func(w http.ResponseWriter) { h.ServeHTTP(w, r) }, func() { s.finished <- proto })
 		}),
 	}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(true)
 	srv.Protocols.SetUnencryptedHTTP2(true)
+	own := &httpd.Server{Options: httpd.Options{Handler: srv.Handler, Other: srv, MaxHeader: srv.MaxHeaderBytes, HeaderTimeout: srv.ReadHeaderTimeout}}
 	for _, secure := range []bool{false, true} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -91,13 +98,18 @@ func startServer(t testing.TB, listen bool) *realServer {
 		} else {
 			s.plain = ln.Addr().String()
 		}
-		if listen {
+		switch kind {
+		case "httpd":
+			go own.Serve(ln)
+			continue
+		case "Listen":
 			ln = bosh.Listen(ln)
 		}
 		go srv.Serve(ln)
 	}
 	t.Cleanup(func() {
 		m.Shutdown(context.Background())
+		own.Close()
 		srv.Close()
 	})
 	return s
@@ -181,10 +193,10 @@ var ways = []way{
 var sidOf = regexp.MustCompile(` sid='([^']+)'`)
 
 func TestSessionOnARealServer(t *testing.T) {
-	for _, listen := range []bool{false, true} {
-		s := startServer(t, listen)
+	for _, kind := range kinds {
+		s := startServer(t, kind)
 		for _, way := range ways {
-			t.Run(fmt.Sprintf("Listen %v/%s", listen, way.name), func(t *testing.T) {
+			t.Run(kind+"/"+way.name, func(t *testing.T) {
 				post := way.post(t, s)
 				ask := func(xml string) string {
 					t.Helper()
@@ -258,13 +270,13 @@ func answerOf(t *testing.T, resp *http.Response) string {
 // request, whose connection is there: clients such as Strophe, after a reload of
 // their page, do not repeat the one that was held.
 func TestConnectionLostWhileHeld(t *testing.T) {
-	for _, listen := range []bool{false, true} {
-		s := startServer(t, listen)
+	for _, kind := range kinds {
+		s := startServer(t, kind)
 		for _, way := range ways {
 			if !strings.HasPrefix(way.name, "TLS") && !strings.Contains(way.name, "H-19") && !strings.Contains(way.name, "H-05") {
 				continue // by hand, or like another
 			}
-			t.Run(fmt.Sprintf("Listen %v/T-36 H-18 %s", listen, way.name), func(t *testing.T) {
+			t.Run(kind+"/T-36 H-18 "+way.name, func(t *testing.T) {
 				post := way.post(t, s)
 				resp, err := post(t.Context(), body("rid='1' to='x' ver='1.6' wait='60' hold='1'", ""))
 				if err != nil {
@@ -304,9 +316,9 @@ func TestConnectionLostWhileHeld(t *testing.T) {
 // A request that is answered at once, over one connection of loopback: what
 // Listen costs.
 func BenchmarkExchange(b *testing.B) {
-	for _, listen := range []bool{false, true} {
-		b.Run(fmt.Sprintf("Listen=%v", listen), func(b *testing.B) {
-			s := startServer(b, listen)
+	for _, kind := range kinds {
+		b.Run(kind, func(b *testing.B) {
+			s := startServer(b, kind)
 			c, err := net.Dial("tcp", s.plain)
 			if err != nil {
 				b.Fatal(err)

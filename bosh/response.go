@@ -3,6 +3,7 @@ package bosh
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
@@ -10,18 +11,30 @@ import (
 
 const namespace = "http://jabber.org/protocol/httpbind"
 
+// An asker is what an answer goes by of its request, which may be long gone
+// when there is something to say.
+type asker struct {
+	post   bool
+	accept string // Accept-Encoding
+}
+
+func askerOf(r *http.Request) asker {
+	// A copy, for the header that it stands in would be kept with it.
+	return asker{r.Method == http.MethodPost, strings.Clone(strings.Join(r.Header["Accept-Encoding"], ","))}
+}
+
 // write sends an answer whole: with its length, since some clients cannot
 // read chunks (XEP-0124 §5), and with a type, since the guess of net/http for
 // a <body> is HTML.
 //
 // It is in a coding that this request allows: what was agreed on for the
 // session, or for an earlier copy of the request, has no say (XEP-0124 §5).
-func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+func (h *Handler) write(w http.ResponseWriter, to asker, status int, contentType string, body []byte) {
 	header := w.Header()
-	if h.opts.CompressFrom >= 0 && r.Method == http.MethodPost {
+	if h.opts.CompressFrom >= 0 && to.post {
 		header.Add("Vary", "Accept-Encoding")
 		if len(body) >= h.opts.CompressFrom {
-			if c := chooseCoding(r.Header["Accept-Encoding"]); c != identity {
+			if c := chooseCoding(to.accept); c != identity {
 				header.Set("Content-Encoding", string(c))
 				body = c.encode(body)
 			}
@@ -113,7 +126,7 @@ func terminal(c condition) []byte {
 // session or in the response that it keeps, so a repeat of the request gets
 // the same bytes (XEP-0124 §14.3). Late says that the session was over when the
 // request came.
-func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport.Session, r transport.Response, late bool) {
+func (h *Handler) respond(w http.ResponseWriter, to asker, s *transport.Session, r transport.Response, late bool) {
 	p := s.Params()
 	b := newWrapper(payloadSize(r.Frames))
 	frames, o := openedIn(r.Frames)
@@ -156,7 +169,7 @@ func (h *Handler) respond(w http.ResponseWriter, req *http.Request, s *transport
 			b.payloads(end.Payload)
 		}
 	}
-	h.write(w, req, status, p.Attrs[attrContent], b.bytes())
+	h.write(w, to, status, p.Attrs[attrContent], b.bytes())
 }
 
 // ofStream writes what an answer says of the stream that its payloads belong

@@ -130,6 +130,19 @@ func TestXEP0206Restart(t *testing.T) {
 }
 
 func TestXEP0206Payloads(t *testing.T) {
+	t.Run("X-02.1 features come by themselves", bubble(func(t *testing.T) {
+		w := newWorld(t, xmpp())
+		c := w.create("")
+		const iq, late = "<iq xmlns='jabber:client' id='1'/>", "<iq xmlns='jabber:client' id='2'/>"
+		if err := w.backend.stream().TrySend([]byte(iq), []byte(opening), []byte(features), []byte(late)); err != nil {
+			t.Fatal(err)
+		}
+		w.wantXML("what was under way", c.post(c.at(1, "", "")), "<body xmlns='"+ns+"'>"+iq+"</body>")
+		w.wantXML("the features", c.post(c.at(2, "", "")), "<body xmlns='"+ns+"' xmlns:xmpp='urn:xmpp:xbosh' xmpp:version='1.0' authid='s1'"+
+			" xmlns:stream='http://etherx.jabber.org/streams'>"+features+"</body>")
+		w.wantXML("what follows", c.post(c.at(3, "", "")), "<body xmlns='"+ns+"'>"+late+"</body>")
+	}))
+
 	for _, test := range []struct{ name, attrs, payload, want string }{
 		{"X-02.4 with their namespace", "", "<message xmlns='jabber:client'><body>x</body></message>", "<message xmlns='jabber:client'><body>x</body></message>"},
 		{"X-02.5 T-01 without, as many clients do", "", "<message to='a'><body>x</body></message>", "<message xmlns='jabber:client' to='a'><body>x</body></message>"},

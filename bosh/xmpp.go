@@ -92,6 +92,14 @@ func openedIn(frames []transport.Frame) (rest []transport.Frame, o *opened) {
 	return frames, nil
 }
 
+// Apart implements transport.Gate: features are with the <open/> before them,
+// and with nothing else (XEP-0206 §2).
+func (g *gate) Apart(before, frame []byte) bool {
+	isOpen, isFeatures := []byte("<open "), []byte("<stream:features")
+	return bytes.HasPrefix(frame, isOpen) || bytes.HasPrefix(before, isFeatures) ||
+		bytes.HasPrefix(frame, isFeatures) && !bytes.HasPrefix(before, isOpen)
+}
+
 // opened writes what a server said when it opened a stream. The id is for
 // clients that log in as XEP-0078 says.
 func (b *wrapper) opened(o *opened) {

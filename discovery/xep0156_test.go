@@ -90,7 +90,7 @@ func TestHostMeta(t *testing.T) {
 		}
 		a.want(t, "https://a.example/http-bind", "wss://a.example/xmpp-websocket")
 	})
-	t.Run("D-02.2 D-03.2 only https and wss, even when asked in the clear", func(t *testing.T) {
+	t.Run("D-02.2 D-03.2 W-06.1 only https and wss, even when asked in the clear", func(t *testing.T) {
 		for _, path := range []string{discovery.Path, discovery.PathJSON} {
 			if a := get(t, gateway(""), "a.example", path); strings.Contains(a.body, "http://a") || strings.Contains(a.body, "ws://a") {
 				t.Errorf("%s", a.body)

@@ -64,12 +64,16 @@ type Opening struct {
 	Name, Target string
 }
 
-// A Gate judges the numbered requests of a session, each in its turn. What
-// Admit returns ends the session, and the request has no effect. It is called
-// under the session's lock, so that what it remembers from one request to the
-// next needs no other; it must not block, nor call the session.
+// A Gate judges what comes in and goes out of a session with numbered requests.
+// It is called under the session's lock, so that what it remembers from one
+// request to the next needs no other; it must not block, nor call the session.
 type Gate interface {
+	// Admit judges a request in its turn. What it returns ends the session, and
+	// the request has no effect.
 	Admit(Turn) *Termination
+	// Apart reports whether a frame must not be in one response with the one
+	// right before it, of the same stream.
+	Apart(before, frame []byte) bool
 }
 
 // A Turn is a numbered request that takes its turn, after all before it, or a

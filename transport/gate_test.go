@@ -20,6 +20,9 @@ type gateFunc func(Turn) *Termination
 
 func (f gateFunc) Admit(t Turn) *Termination { return f(t) }
 
+// Apart keeps what begins with a bar to itself.
+func (f gateFunc) Apart(before, frame []byte) bool { return before[0] == '|' || frame[0] == '|' }
+
 func newAdmitted() *admitted {
 	a := &admitted{}
 	a.machine, a.now = machineFrom(Params{Hold: 1, Requests: 3, Wait: time.Minute, Inactivity: time.Minute, Gate: gateFunc(func(t Turn) *Termination {
@@ -137,4 +140,24 @@ func TestAdmit(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestApart(t *testing.T) {
+	a := newAdmitted()
+	for _, data := range []string{"a", "b", "|c", "|d", "e", "f"} {
+		var fx effects
+		if err := a.send(a.now, Frame{Data: []byte(data)}, &fx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"ab", "|c", "|d", "ef"} {
+		got, _, err := a.request(uint64(i+1), nil)
+		var data []byte
+		for _, f := range got[uint64(i+1)].Frames {
+			data = append(data, f.Data...)
+		}
+		if err != nil || string(data) != want {
+			t.Errorf("request %d got %q, %v; want %q", i+1, data, err, want)
+		}
+	}
 }

@@ -120,16 +120,24 @@ func (m *machine) keep(a answer) {
 // upTo returns the last frame that may go in one response with frame first.
 func (m *machine) upTo(first uint64) uint64 {
 	last := m.out.last()
-	if !m.params.OneStream || first > last {
+	if first > last {
 		return last
 	}
 	frames := m.out.frames[first-m.out.base-1:]
-	for i, f := range frames {
-		if f.Stream != frames[0].Stream {
+	for i := 1; i < len(frames); i++ {
+		if m.apart(&frames[i-1], &frames[i]) {
 			return first + uint64(i) - 1
 		}
 	}
 	return last
+}
+
+// apart reports whether two frames, one after the other, are for two responses.
+func (m *machine) apart(before, f *Frame) bool {
+	if before.Stream != f.Stream {
+		return m.params.OneStream
+	}
+	return m.params.Gate != nil && m.params.Gate.Apart(before.Data, f.Data)
 }
 
 // ---- questions about the numbered requests that are open

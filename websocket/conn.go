@@ -22,6 +22,7 @@ import (
 type conn struct {
 	ws      *gorilla.Conn
 	corked  *corked       // what ws writes to
+	idle    idler         // how it waits for input
 	limit   int64         // bytes of one message, after decompression
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
@@ -87,7 +88,6 @@ func deflatable(r *http.Request) bool {
 func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options) (*conn, error) {
 	u := gorilla.Upgrader{
 		HandshakeTimeout:  o.Push.WriteTimeout,
-		ReadBufferSize:    readBuffer,
 		WriteBufferPool:   &writeBuffers,
 		CheckOrigin:       func(*http.Request) bool { return true }, // checked before
 		EnableCompression: o.Compression && deflatable(r),
@@ -100,6 +100,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 	c := &conn{
 		ws:      ws,
 		corked:  h.conn,
+		idle:    idler{conn: h.idle, in: h.in},
 		limit:   int64(o.Push.MaxBody),
 		silence: 2*o.Push.Ping + o.Push.WriteTimeout,
 		timeout: o.Push.WriteTimeout,
@@ -108,9 +109,6 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 	c.writing <- struct{}{}
 	return c, nil
 }
-
-// readBuffer is small: most messages are, and idle connections are many.
-const readBuffer = 512
 
 // What read tells apart.
 var (
@@ -150,6 +148,7 @@ func failure(err error) (code int, reason string) {
 func (c *conn) read(timeout time.Duration) ([]byte, error) {
 	c.hear(timeout)
 	kind, data, err := c.message()
+	c.idle.within = int64(len(data)) > c.limit
 	switch {
 	case isTimeout(err):
 		return nil, errSilence
@@ -182,7 +181,11 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func (c *conn) hear(timeout time.Duration) { _ = c.ws.SetReadDeadline(time.Now().Add(timeout)) }
+func (c *conn) hear(timeout time.Duration) {
+	now := time.Now()
+	c.idle.heard.Store(now.UnixNano())
+	_ = c.ws.SetReadDeadline(now.Add(timeout))
+}
 
 // listen lets pongs count as signs of life.
 func (c *conn) listen() {
@@ -190,6 +193,11 @@ func (c *conn) listen() {
 		c.hear(c.silence)
 		return nil
 	})
+}
+
+// pong answers a ping.
+func (c *conn) pong(payload []byte) {
+	_ = c.ws.WriteControl(gorilla.PongMessage, payload, time.Now().Add(c.timeout))
 }
 
 // write sends a text message.

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/mochibosh/mochibosh/internal/park"
 )
 
 // corked is a network connection that can be told to wait: what is written
@@ -68,11 +70,16 @@ func (c *corked) flush() error {
 	return err
 }
 
-// hijacker has the library write through a corked connection.
+// hijacker has the library write through a corked connection, and read with a
+// small buffer of ours: most messages are small, and idle connections are many.
 type hijacker struct {
 	http.ResponseWriter
 	conn *corked
+	in   *bufio.Reader
+	idle park.Conn // nil: the connection takes a goroutine to wait for input
 }
+
+const readBuffer = 512
 
 // Hijack implements http.Hijacker.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -80,6 +87,11 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	h.idle, _ = conn.(park.Conn)
 	h.conn = &corked{Conn: conn}
-	return h.conn, rw, nil
+	h.in = rw.Reader
+	if h.in.Buffered() == 0 { // else the library refuses
+		h.in = bufio.NewReaderSize(h.conn, readBuffer)
+	}
+	return h.conn, bufio.NewReadWriter(h.in, rw.Writer), nil
 }

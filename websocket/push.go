@@ -17,29 +17,35 @@ type pusher struct {
 }
 
 func newPusher(c *conn, e *push.Endpoint) *pusher {
-	p := &pusher{puller: puller{conn: c, wait: e.Options().Ping}, endpoint: e}
-	p.say = func(r transport.Response) bool { return p.write(r, false) }
+	p := &pusher{endpoint: e}
+	p.init(c, e.Options().Ping)
+	p.Say = func(r transport.Response) bool { return p.write(r, false) }
 	return p
 }
 
-// serve runs until the connection is over; it reads.
+// serve reads until the connection is over; it may go on after it has returned.
 func (p *pusher) serve(ctx context.Context) {
-	defer p.stop() // leaves the session to other connections, and to its clock
 	if err := p.greet(ctx); err != nil {
-		p.refuse(err)
+		p.end(err)
 		return
 	}
 	p.conn.listen()
-	for {
+	p.conn.each(func() bool {
 		o, err := p.next(p.conn.silence)
 		if err == nil {
 			err = p.take(ctx, o)
 		}
 		if err != nil {
-			p.refuse(err)
-			return
+			p.end(err)
 		}
-	}
+		return err == nil
+	})
+}
+
+// end ends the connection, and leaves the session to others, and to its clock.
+func (p *pusher) end(err error) {
+	p.refuse(err)
+	p.Stop()
 }
 
 // next reads an object.
@@ -71,11 +77,11 @@ func (p *pusher) create(ctx context.Context, o *push.Object) error {
 	if err != nil {
 		return err
 	}
-	p.session = s // attached with number 0, below whatever the client takes next
+	p.Session = s // attached with number 0, below whatever the client takes next
 	if err := p.conn.write(answer); err != nil {
 		return err
 	}
-	p.pull(0)
+	p.begin(0)
 	return nil
 }
 
@@ -87,7 +93,7 @@ func (p *pusher) resume(ctx context.Context, o *push.Object) error {
 	if err := p.endpoint.Attach(s, o.Attach, o.Ack); err != nil {
 		return err
 	}
-	p.session, p.attach = s, o.Attach
+	p.Session, p.Attach = s, o.Attach
 	first, err := p.endpoint.Pull(ctx, s, transport.Pull{Attach: o.Attach, After: o.Ack, Again: true})
 	if err != nil {
 		return err
@@ -96,7 +102,7 @@ func (p *pusher) resume(ctx context.Context, o *push.Object) error {
 		return err
 	}
 	if p.write(first, true) {
-		p.pull(first.Last())
+		p.begin(first.Last())
 	}
 	return nil
 }
@@ -104,7 +110,7 @@ func (p *pusher) resume(ctx context.Context, o *push.Object) error {
 // take lets an object take effect. While backends are behind it waits, and so
 // does the client, for nobody reads on.
 func (p *pusher) take(ctx context.Context, o *push.Object) error {
-	ack, err := p.endpoint.Take(ctx, p.session, o, true)
+	ack, err := p.endpoint.Take(ctx, p.Session, o, true)
 	if err != nil || len(o.Messages) == 0 {
 		return err
 	}

@@ -40,32 +40,38 @@ type xmpp struct {
 }
 
 func newXMPP(c *conn, m *transport.Manager, o *push.Options, secure bool) *xmpp {
-	x := &xmpp{puller: puller{conn: c, wait: o.Ping}, manager: m, opts: o, secure: secure}
-	x.say = x.write
+	x := &xmpp{manager: m, opts: o, secure: secure}
+	x.init(c, o.Ping)
+	x.Say = x.write
 	return x
 }
 
 // ---- what the client says
 
-// serve runs until the connection is over; it reads.
+// serve reads until the connection is over; it may go on after it has returned.
 func (x *xmpp) serve(ctx context.Context) {
-	defer x.leave()
-	timeout := x.opts.BodyTimeout
-	for take := x.begin; ; take = x.take {
-		data, err := x.conn.read(timeout)
-		if err != nil && !errors.Is(err, errTooBig) {
-			x.hangUp(err)
-			return
-		}
-		if err == nil {
-			err = x.parse(ctx, data, take)
-		}
-		if err != nil {
-			x.refuse(err)
-		}
-		x.conn.listen()
-		timeout = x.conn.silence
+	if !x.next(ctx, x.opts.BodyTimeout, x.begin) {
+		return
 	}
+	x.conn.each(func() bool { return x.next(ctx, x.conn.silence, x.take) })
+}
+
+// next reads a message, and reports whether others may follow.
+func (x *xmpp) next(ctx context.Context, timeout time.Duration, take func(context.Context, *xmlframe.Element) error) bool {
+	data, err := x.conn.read(timeout)
+	if err != nil && !errors.Is(err, errTooBig) {
+		x.hangUp(err)
+		x.leave()
+		return false
+	}
+	if err == nil {
+		err = x.parse(ctx, data, take)
+	}
+	if err != nil {
+		x.refuse(err)
+	}
+	x.conn.listen()
+	return true
 }
 
 // parse reads the one element of a message (RFC 7395 §3.3.3). An XML
@@ -95,7 +101,7 @@ func (x *xmpp) begin(ctx context.Context, e *xmlframe.Element) error {
 	}
 	s, err := x.manager.Create(ctx, transport.Params{
 		Protocol: ProtocolXMPP,
-		Wait:     x.wait,
+		Wait:     x.Wait,
 		// Nobody else can pull, so this is no more than a write may take. A
 		// connection that is gone ends its session itself.
 		Inactivity: 2 * x.opts.WriteTimeout,
@@ -103,8 +109,8 @@ func (x *xmpp) begin(ctx context.Context, e *xmlframe.Element) error {
 	if err != nil {
 		return err
 	}
-	x.session = s
-	x.pull(0)
+	x.Session = s
+	x.puller.begin(0)
 	if _, err := s.Open(ctx, "", x.to); err != nil {
 		return err
 	}
@@ -121,7 +127,7 @@ func (x *xmpp) take(ctx context.Context, e *xmlframe.Element) error {
 		x.end(ctx, e)
 		return nil
 	}
-	if x.session == nil {
+	if x.Session == nil {
 		return nil // it was refused, only <close/> is waited for
 	}
 	if err := check(e); err != nil {
@@ -137,17 +143,17 @@ func (x *xmpp) take(ctx context.Context, e *xmlframe.Element) error {
 // end ends the session as the client asks for. The backend gets the <close/>
 // too.
 func (x *xmpp) end(ctx context.Context, e *xmlframe.Element) {
-	if x.session != nil {
+	if x.Session != nil {
 		_ = x.push(ctx, e) // an error means that the session is over
 	}
 	x.closed()
-	if x.session != nil {
-		x.session.Terminate(&transport.Termination{Condition: transport.Normal, ByClient: true})
+	if x.Session != nil {
+		x.Session.Terminate(&transport.Termination{Condition: transport.Normal, ByClient: true})
 	}
 }
 
 func (x *xmpp) push(ctx context.Context, e *xmlframe.Element) error {
-	_, err := x.session.Push(ctx, 0, []transport.Frame{{Data: e.Raw}})
+	_, err := x.Session.Push(ctx, 0, []transport.Frame{{Data: e.Raw}})
 	return err
 }
 
@@ -170,8 +176,8 @@ func check(e *xmlframe.Element) error {
 func (x *xmpp) refuse(err error) {
 	t := endOf(err)
 	switch {
-	case x.session != nil:
-		if !x.session.Terminate(t) {
+	case x.Session != nil:
+		if !x.Session.Terminate(t) {
 			return
 		}
 	case !x.spoke:
@@ -184,7 +190,7 @@ func (x *xmpp) refuse(err error) {
 
 // hangUp closes a connection on which nothing can be read any more.
 func (x *xmpp) hangUp(err error) {
-	if errors.Is(err, errSilence) && x.session == nil && !x.spoke {
+	if errors.Is(err, errSilence) && x.Session == nil && !x.spoke {
 		x.closed() // there is nobody to wait for
 		x.finish(&transport.Termination{Condition: transport.Inactive, Text: "no <open/> came"})
 		return
@@ -196,7 +202,7 @@ func (x *xmpp) hangUp(err error) {
 // the session ends as one whose client vanished (RFC 7395 §3.6), so a backend
 // can tell one from the other, and keep what the client may resume (XEP-0198).
 func (x *xmpp) leave() {
-	x.stop()
+	x.Stop()
 	x.vanish()
 	x.parting.Lock()
 	defer x.parting.Unlock()
@@ -208,7 +214,7 @@ func (x *xmpp) leave() {
 // vanish ends the session of a connection that is gone.
 func (x *xmpp) vanish() {
 	x.conn.drop()
-	if x.session != nil {
-		x.session.Terminate(&transport.Termination{Condition: transport.Inactive, Text: "the connection is gone"})
+	if x.Session != nil {
+		x.Session.Terminate(&transport.Termination{Condition: transport.Inactive, Text: "the connection is gone"})
 	}
 }

@@ -27,7 +27,7 @@ func (x *xmpp) write(r transport.Response) (more bool) {
 		x.vanish()
 		return false
 	case len(r.Frames) > 0:
-		_ = x.session.Ack(r.Last()) // no error: they were pulled
+		_ = x.Session.Ack(r.Last()) // no error: they were pulled
 	}
 	// It is replaced by nobody: the session's id is not told to anyone.
 	return r.End == nil && !r.Replaced

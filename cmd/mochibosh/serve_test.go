@@ -214,6 +214,7 @@ func TestHTTP2AndTLS(t *testing.T) {
 }
 
 func TestClientLimits(t *testing.T) {
+	t.Attr("requirements", "R-13.4")
 	make := func(p *process, client string) answer {
 		return call(t, "POST", p.url+"/http-bind", `<body xmlns='http://jabber.org/protocol/httpbind' rid='1' to='a.example' ver='1.6'/>`, "X-Forwarded-For: "+client)
 	}

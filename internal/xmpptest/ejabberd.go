@@ -46,12 +46,13 @@ acme: {auto: false}
 auth_method: internal
 disable_sasl_mechanisms: ["X-OAUTH2"]
 listen:
-  - {port: %[3]s, ip: "127.0.0.1", module: ejabberd_c2s, starttls: true}
+  - {port: %[3]s, ip: "127.0.0.1", module: ejabberd_c2s, starttls: true, backlog: 1024}
   - {port: %[4]s, ip: "127.0.0.1", module: ejabberd_c2s, tls: true}
   - {port: %[5]s, ip: "127.0.0.1", module: ejabberd_c2s, starttls: true, use_proxy_protocol: true}
   - port: %[6]s
     ip: "127.0.0.1"
     module: ejabberd_http
+    backlog: 1024
     request_handlers: {"/http-bind": mod_bosh, "/xmpp-websocket": ejabberd_http_ws}
 modules:
   mod_bosh: {}

@@ -154,6 +154,9 @@ func (s *Server) listens() bool {
 // Log returns what the server has said so far.
 func (s *Server) Log() string { return s.log.String() }
 
+// PID returns the number of the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Stop kills the server. What it keeps stays, for Restart.
 func (s *Server) Stop() {
 	s.cmd.Process.Kill()

@@ -3,6 +3,7 @@ package clients_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -34,13 +35,13 @@ type client struct {
 }
 
 // start runs a client program for a user against the gateway at host:port.
-func start(t *testing.T, gateway string, n int, command ...string) *client {
+func start(t *testing.T, gateway string, n int, password string, command ...string) *client {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(),
 		"XMPP_BOSH=http://"+gateway+"/http-bind/",
 		"XMPP_WS=ws://"+gateway+"/xmpp-websocket",
-		"XMPP_DOMAIN="+domain, "XMPP_JID="+jid(n), "XMPP_PASSWORD="+user(n),
+		"XMPP_DOMAIN="+domain, "XMPP_JID="+jid(n), "XMPP_PASSWORD="+password,
 		"TMPDIR="+t.TempDir())
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -100,11 +101,11 @@ func (c *client) await(kind string) event {
 }
 
 // login waits until the client is online with its roster.
-func (c *client) login() (jid string) {
+func (c *client) login(contacts int) (jid string) {
 	c.t.Helper()
 	online := c.await("online")
-	if roster := c.await("roster"); roster.Items != 1 {
-		c.t.Errorf("%s has %d contacts, want 1", c.name, roster.Items)
+	if roster := c.await("roster"); roster.Items != contacts {
+		c.t.Errorf("%s has %d contacts, want %d", c.name, roster.Items, contacts)
 	}
 	return online.JID
 }
@@ -133,6 +134,27 @@ func (c *client) wantMessage(body string) event {
 		c.t.Fatalf("%s got %q, want %q", c.name, e.Body, body)
 	}
 	return e
+}
+
+// wantNumbered waits for so many messages, "number 0" and so on, and for its
+// being online again at any time among them.
+func (c *client) wantNumbered(messages int, online bool) {
+	c.t.Helper()
+	for n := 0; n < messages || online; {
+		select {
+		case e, ok := <-c.events:
+			switch {
+			case ok && e.Event == "online" && online:
+				online = false
+			case ok && e.Event == "message" && e.Body == fmt.Sprintf("number %d", n):
+				n++
+			default:
+				c.t.Fatalf("%s: %+v, want number %d", c.name, e, n)
+			}
+		case <-time.After(patience):
+			c.t.Fatalf("%s: no number %d", c.name, n)
+		}
+	}
 }
 
 // logout waits until the client has left, with nothing more to say.

@@ -17,14 +17,14 @@ import (
 	"github.com/mochibosh/mochibosh/websocket"
 )
 
-// startGateway puts BOSH and WebSocket in front of the server, and returns
+// startGateway puts BOSH and WebSocket in front of a server, and returns
 // host:port.
-func startGateway(t *testing.T) string {
+func startGateway(t *testing.T, server string) string {
 	t.Helper()
 	var said lockedBuffer
 	logger := slog.New(slog.NewTextHandler(&said, nil))
 	relay, err := xmpp.NewRelay(&xmpp.Options{
-		Routes: map[string]xmpp.Route{domain: {Addr: shared.addr, TLS: xmpp.NoTLS}},
+		Routes: map[string]xmpp.Route{domain: {Addr: server, TLS: xmpp.NoTLS}},
 		Logger: logger,
 	})
 	if err != nil {

@@ -32,15 +32,6 @@ func flags(t *testing.T, library string) []string {
 // Debian's Python, which has Debian's nbxmpp.
 const python = "/usr/bin/python3"
 
-// A recovery is how a client goes on when its connections are cut.
-type recovery string
-
-const (
-	unnoticed recovery = "repeats what was lost"
-	resumed   recovery = "resumes its stream (XEP-0198)"
-	again     recovery = "logs in again"
-)
-
 func TestNativeClients(t *testing.T) {
 	if _, err := os.Stat(python); err != nil {
 		t.Fatal(err)
@@ -48,14 +39,8 @@ func TestNativeClients(t *testing.T) {
 	gloox := compile(t, "native/gloox.cpp", append([]string{"g++"}, flags(t, "gloox")...)...)
 	purple := compile(t, "native/purple.c", append([]string{"gcc"}, flags(t, "purple")...)...)
 	nbxmpp := []string{python, "native/nbxmpp-client.py"}
-	gateway := startGateway(t)
-
-	for n, test := range []struct {
-		name   string
-		client []string
-		peer   []string // on the other transport
-		back   recovery // from a cut connection
-	}{
+	gateway := startGateway(t, shared.addr)
+	for n, test := range []scenario{
 		{"gloox pipelines BOSH", []string{gloox, "pipelining"}, nbxmpp, again},
 		{"gloox keeps its connections", []string{gloox, "persistent"}, nbxmpp, again},
 		{"gloox speaks HTTP 1.0", []string{gloox, "legacy"}, nbxmpp, again},
@@ -64,36 +49,7 @@ func TestNativeClients(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			line := newWire(t, gateway)
-			c := start(t, line.Addr().String(), 2*n+1, test.client...)
-			peer := start(t, gateway, 2*n+2, test.peer...)
-			at, peerAt := c.login(), peer.login()
-
-			const text = `<&> "quoted" ' é 😀`
-			c.send(peerAt, text)
-			peer.wantMessage(text)
-			peer.send(at, text)
-			c.wantMessage(text)
-
-			switch test.back {
-			case unnoticed:
-				line.cutRequest()
-			case again:
-				line.cutRequest()
-				at = c.login()
-			case resumed:
-				line.cut()
-				if e := c.await("online"); !e.Resumed {
-					t.Fatalf("a new session: %+v", e)
-				}
-			}
-			peer.send(at, "to the one that was cut off")
-			c.wantMessage("to the one that was cut off")
-			c.send(peerAt, "still here")
-			peer.wantMessage("still here")
-
-			c.logout()
-			peer.logout()
+			test.play(t, gateway, ours, 2*n+1)
 		})
 	}
 }

@@ -18,6 +18,9 @@ const (
 	users  = 200 // u1 … u200; the password of each is its name
 )
 
+// ours are those of our Prosody.
+var ours = accounts{contacts: 1, password: user}
+
 // A server is a Prosody on loopback, behind the gateway. Each of its users
 // has one contact.
 type server struct {
@@ -42,7 +45,7 @@ data_path = "%[1]s/data"
 log = { { levels = { min = "info" }, to = "console" } }
 interfaces = { "127.0.0.1" }
 c2s_ports = { %[2]s }
-modules_enabled = { "roster", "saslauth", "disco", "smacks", "ping", "offline" }
+modules_enabled = { "roster", "saslauth", "disco", "smacks", "ping" }
 modules_disabled = { "s2s" }
 authentication = "internal_plain"
 c2s_require_encryption = false
@@ -81,6 +84,13 @@ VirtualHost "%[3]s"
 }
 
 func user(n int) string { return fmt.Sprintf("u%d", n) }
+
+func names(n int) (all []string) {
+	for i := range n {
+		all = append(all, user(i+1))
+	}
+	return all
+}
 
 func jid(n int) string { return user(n) + "@" + domain }
 

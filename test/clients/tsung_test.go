@@ -20,7 +20,7 @@ const messages = 4
 
 // TestTsung lets all users in at the same time, fifty more each second.
 func TestTsung(t *testing.T) {
-	gateway := startGateway(t)
+	gateway := startGateway(t, shared.addr)
 	epmd := startPortMapper(t)
 	for _, test := range []struct {
 		file string

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/park"
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 )
@@ -23,49 +24,49 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.endpoint.Admit(w, r, http.MethodPost) {
 		return
 	}
-	status, answer, err := h.answer(w, r)
-	if err != nil {
+	if err := h.answer(w, r); err != nil {
 		h.endpoint.Refuse(w, err)
-		return
 	}
-	h.endpoint.Write(w, status, answer)
 }
 
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (status int, answer []byte, err error) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) error {
 	o, err := h.endpoint.Read(w, r)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	if o.Session == "" {
-		_, answer, err = h.endpoint.Create(r.Context(), o)
-		return http.StatusCreated, answer, err
+		_, answer, err := h.endpoint.Create(r.Context(), o)
+		if err == nil {
+			h.endpoint.Write(w, http.StatusCreated, answer)
+		}
+		return err
 	}
 	s, err := h.endpoint.Find(r.Context(), o.Session, o.Key)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	ack, err := h.endpoint.Take(r.Context(), s, o, false)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	if o.Attach != 0 {
-		answer, err = h.poll(r, s, o)
-		return http.StatusOK, answer, err
+		return h.poll(w, r, s, o)
 	}
-	return http.StatusOK, acknowledge(s, ack), nil
+	h.endpoint.Write(w, http.StatusOK, acknowledge(s, ack))
+	return nil
 }
 
 // poll holds the request until there is something to say.
-func (h *Handler) poll(r *http.Request, s *transport.Session, o *push.Object) ([]byte, error) {
+func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *transport.Session, o *push.Object) error {
 	p := transport.Pull{Attach: o.Attach, After: o.Ack, Wait: s.Params().Wait}
 	if o.Wait != nil {
 		p.Wait = time.Duration(*o.Wait) * time.Second
 	}
-	response, err := h.endpoint.Pull(r.Context(), s, p)
-	if err != nil {
-		return nil, err
-	}
-	return push.AppendAnswer(nil, response, true), nil
+	return park.Hold(w, r,
+		func(f func(transport.Response)) (transport.Pending, error) { return h.endpoint.PullFunc(s, p, f) },
+		func(resp transport.Response) {
+			h.endpoint.Write(w, http.StatusOK, push.AppendAnswer(nil, resp, true))
+		})
 }
 
 func acknowledge(s *transport.Session, ack uint64) []byte {

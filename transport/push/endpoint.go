@@ -123,6 +123,15 @@ func (e *Endpoint) Pull(ctx context.Context, s *transport.Session, p transport.P
 	return r, err
 }
 
+// PullFunc is Pull for a carrier that does not wait itself.
+func (e *Endpoint) PullFunc(s *transport.Session, p transport.Pull, f func(transport.Response)) (transport.Pending, error) {
+	pending, err := s.PullFunc(p, f)
+	if err != nil {
+		err = e.refuse(err)
+	}
+	return pending, err
+}
+
 // Attach makes n the newest connection of the session, with errors in
 // push.v1's terms.
 func (e *Endpoint) Attach(s *transport.Session, n, after uint64) error {

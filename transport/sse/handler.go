@@ -69,7 +69,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	newStream(w, h.endpoint.Options()).serve(r.Context(), s, attach, first)
+	newStream(w, h.endpoint.Options(), s, attach).serve(r.Context(), first)
 	return nil
 }
 

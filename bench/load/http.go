@@ -1,0 +1,143 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// An exchanger is a keep-alive connection with one request at a time.
+type exchanger struct {
+	head     string // of each request, up to the length
+	conn     *conn
+	redial   func() (*conn, error)
+	busy     bool
+	rid      int // of the request under way
+	in       []byte
+	out      []byte
+	requests *int
+	onBody   func(e *exchanger, body []byte)
+	fail     func(error)
+}
+
+func newExchanger(l *loop, addr *net.TCPAddr, t target, onBody func(*exchanger, []byte), fail func(error)) *exchanger {
+	e := &exchanger{
+		head:   fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: ", t.path, addr),
+		onBody: onBody, fail: fail, requests: t.requests,
+	}
+	e.redial = func() (*conn, error) { return l.dial(addr, e.data, e.closed) }
+	return e
+}
+
+// post sends a request. A connection is made when there is none.
+func (e *exchanger) post(body []byte) {
+	if e.conn == nil {
+		var err error
+		if e.conn, err = e.redial(); err != nil {
+			e.fail(err)
+			return
+		}
+	}
+	e.busy = true
+	*e.requests++
+	e.out = append(e.out[:0], e.head...)
+	e.out = strconv.AppendInt(e.out, int64(len(body)), 10)
+	e.out = append(e.out, "\r\n\r\n"...)
+	e.conn.write(append(e.out, body...))
+}
+
+func (e *exchanger) closed(err error) {
+	e.conn, e.in = nil, e.in[:0]
+	if e.busy {
+		e.busy = false
+		e.fail(fmt.Errorf("a request was under way: %w", err))
+	}
+}
+
+func (e *exchanger) data(data []byte) {
+	if len(e.in) > 0 {
+		e.in = append(e.in, data...)
+		data = e.in
+	}
+	header := bytes.Index(data, []byte("\r\n\r\n"))
+	if header < 0 {
+		e.in = append(e.in[:0], data...)
+		return
+	}
+	size := contentLength(data[:header+2])
+	if size < 0 || !bytes.HasPrefix(data, []byte("HTTP/1.1 200 ")) {
+		e.conn.end(fmt.Errorf("the answer is %s", data))
+		return
+	}
+	body := data[header+4:]
+	if len(body) < size {
+		e.in = append(e.in[:0], data...)
+		return
+	}
+	e.in = e.in[:0]
+	e.onBody(e, body[:size])
+}
+
+// contentLength returns the value of the header field; negative if it is absent.
+func contentLength(header []byte) int {
+	const field = "\r\ncontent-length:"
+	for i := 0; i+len(field) < len(header); i++ {
+		j := bytes.IndexByte(header[i:], '\r')
+		if j < 0 || i+j+len(field) > len(header) {
+			return -1
+		}
+		i += j
+		if !bytes.EqualFold(header[i:i+len(field)], []byte(field)) {
+			continue
+		}
+		value, _, _ := bytes.Cut(header[i+len(field):], []byte("\r"))
+		n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	return -1
+}
+
+// echo is a server of HTTP that sends back what it gets: the floor of BOSH.
+// Each request has the size that one of BOSH has.
+type echo struct {
+	s     *session
+	conn  *exchanger
+	queue []byte
+	rid   int
+}
+
+func dialEcho(l *loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
+	c := &echo{s: s, rid: firstRID}
+	c.conn = newExchanger(l, addr, t, c.body, s.fail)
+	return c, nil
+}
+
+// There is no login.
+func (c *echo) open() {
+	c.s.step, c.s.jid = ready, c.s.user+"@im.example/r"
+	c.s.onReady()
+}
+
+func (c *echo) send(element string) { c.queue = append(c.queue, element...) }
+
+func (c *echo) flush() {
+	if len(c.queue) > 0 && !c.conn.busy {
+		c.rid++
+		c.conn.post(fmt.Appendf(nil, boshBody, c.rid, "0123456789abcdef0123456789abcdef", c.queue))
+		c.queue = c.queue[:0]
+	}
+}
+
+func (c *echo) end() { c.s.fail(nil) }
+
+func (c *echo) body(e *exchanger, body []byte) {
+	e.busy = false
+	c.s.text(body, true)
+	c.flush()
+}
