@@ -1,8 +1,8 @@
 // Pages with XMPP clients of others.
 
 /**
- * The echo bot of Strophe's examples, which its npm package leaves out, written anew: a JID, a password, a button that
- * connects and disconnects, a log, and every chat message goes back to its sender.
+ * An echo bot like that of Strophe's examples, with the Strophe of today: a JID, a password, a button that connects and
+ * disconnects, a log, and every chat message goes back to its sender.
  */
 export const echobot = (service) => `<!doctype html>
 <title>echo bot</title>
