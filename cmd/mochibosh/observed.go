@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/mochibosh/mochibosh/internal/park"
 )
 
 // observed counts the requests of an endpoint, and logs each at debug level:
@@ -18,7 +20,13 @@ func (g *gateway) observed(endpoint string, next http.Handler) http.Handler {
 		start := time.Now()
 		n := &noting{ResponseWriter: w}
 		open.Inc()
-		defer func() {
+		// What the last function knows is kept while a request is held, so it
+		// knows the request only if it is to be logged.
+		var logged *http.Request
+		if g.logger.Enabled(r.Context(), slog.LevelDebug) {
+			logged = r
+		}
+		park.Observe(w, n, func(w http.ResponseWriter) { next.ServeHTTP(w, r) }, func() {
 			open.Dec()
 			took := time.Since(start)
 			if n.status == 0 {
@@ -28,12 +36,11 @@ func (g *gateway) observed(endpoint string, next http.Handler) http.Handler {
 			if n.status != http.StatusSwitchingProtocols {
 				durations.Observe(took.Seconds())
 			}
-			if g.logger.Enabled(r.Context(), slog.LevelDebug) {
+			if r := logged; r != nil {
 				g.logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", n.status,
 					"bytes", n.bytes, "took", took, "proto", r.Proto, "tls", r.TLS != nil)
 			}
-		}()
-		next.ServeHTTP(n, r)
+		})
 	})
 }
 

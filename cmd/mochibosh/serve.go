@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/bosh"
+	"github.com/mochibosh/mochibosh/internal/httpd"
 )
 
 // A server is the running program.
@@ -20,7 +21,7 @@ type server struct {
 	level        *slog.LevelVar
 	gateway      *gateway
 	certificates certificateStore
-	http         *http.Server
+	http         *httpd.Server
 }
 
 // serve runs until the context is done, and then lets go of everybody. Each
@@ -49,9 +50,9 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	for i, l := range listeners {
 		s.logger.Info("listening", "address", l.Addr().String(), "tls", i >= secure)
 		if i >= secure {
-			l = tls.NewListener(l, s.certificates.config())
+			l = bosh.Listen(tls.NewListener(l, s.certificates.config()))
 		}
-		go func() { failed <- s.http.Serve(bosh.Listen(l)) }()
+		go func() { failed <- s.http.Serve(l) }()
 	}
 	for {
 		select {
@@ -65,13 +66,14 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	}
 }
 
-// newHTTPServer returns the server of HTTP/1 and 2, with TLS and without.
-func newHTTPServer(s *settings, h http.Handler, logger *slog.Logger) *http.Server {
+// newHTTPServer returns the server: ours for HTTP/1 in clear, where a held
+// request costs no goroutine, and that of net/http for TLS and HTTP/2.
+func newHTTPServer(s *settings, h http.Handler, logger *slog.Logger) *httpd.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
+	other := &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
 		ConnContext:       bosh.ConnContext, // for pipelined requests
@@ -81,6 +83,14 @@ func newHTTPServer(s *settings, h http.Handler, logger *slog.Logger) *http.Serve
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelInfo),
 		// No WriteTimeout: it would end held requests. Handlers set their own.
 	}
+	return &httpd.Server{Options: httpd.Options{
+		Handler:       h,
+		Other:         other,
+		HeaderTimeout: s.HeaderTimeout,
+		IdleTimeout:   s.IdleTimeout,
+		MaxHeader:     int(s.MaxHeader),
+		Logger:        logger,
+	}}
 }
 
 // shutdown tells load balancers first, then clients, and waits for both within

@@ -34,6 +34,8 @@ async function openConverse(t, service) {
 async function openChat(page, human, text) {
   for (const type of ['subscribe', 'subscribed']) await send(human, `<presence type='${type}' to='bob@${domain}'/>`);
   await send(human, `<message type='chat' id='m1' to='bob@${domain}'><body>${text}</body></message>`);
+  // Before the message is there, the list is drawn anew, and may miss a click.
+  await page.locator('converse-roster').getByText('New messages').waitFor();
   await page.locator('converse-roster').getByText(`alice@${domain}`).first().click();
   await page.locator('.chat-msg__text').filter({ hasText: text }).first().waitFor();
 }
