@@ -21,7 +21,7 @@ func TestJavaScriptClients(t *testing.T) {
 		first int // of the users
 	}{
 		"Prosody":  {shared.addr, ours, 101},
-		"ejabberd": {ejabberd.Addr, accounts{0, func(int) string { return xmpptest.Password }}, 1},
+		"ejabberd": {ejabberd.Addr, theirs, 1},
 	} {
 		gateway := startGateway(t, at.addr)
 		for n, test := range []scenario{
