@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 )
@@ -136,23 +137,29 @@ func (c *client) wantMessage(body string) event {
 	return e
 }
 
-// wantNumbered waits for so many messages, "number 0" and so on, and for its
-// being online again at any time among them.
-func (c *client) wantNumbered(messages int, online bool) {
+// wantNumbered waits for so many messages, "number 0" and so on, each once and
+// in order, and for its being online again at any time among them, where this
+// is how it recovers.
+func (c *client) wantNumbered(messages int, back recovery) {
 	c.t.Helper()
-	for n := 0; n < messages || online; {
+	missing := make([]string, messages)
+	for n := range missing {
+		missing[n] = fmt.Sprintf("number %d", n)
+	}
+	for online := back == resumed; len(missing) > 0 || online; {
 		select {
 		case e, ok := <-c.events:
+			n := slices.Index(missing, e.Body)
 			switch {
 			case ok && e.Event == "online" && online:
 				online = false
-			case ok && e.Event == "message" && e.Body == fmt.Sprintf("number %d", n):
-				n++
+			case ok && e.Event == "message" && (n == 0 || n > 0 && back == disordered):
+				missing = slices.Delete(missing, n, n+1)
 			default:
-				c.t.Fatalf("%s: %+v, want number %d", c.name, e, n)
+				c.t.Fatalf("%s: %+v, want %q", c.name, e, missing)
 			}
 		case <-time.After(patience):
-			c.t.Fatalf("%s: no number %d", c.name, n)
+			c.t.Fatalf("%s: no %q", c.name, missing)
 		}
 	}
 }

@@ -62,6 +62,7 @@ type wire struct {
 	mu    sync.Mutex
 	conns map[net.Conn]bool // true: the last that it carried was to the gateway
 	asked sync.Cond         // when one becomes true
+	loss  *loss             // what is to be lost next, if anything
 }
 
 // newWire returns a wire to host:port; its own is in Addr.
@@ -110,6 +111,10 @@ func (w *wire) carry(near, far net.Conn) {
 					return
 				}
 				w.mark(near, to == far)
+				if w.loses(to == far) {
+					w.cut()
+					return
+				}
 				if _, err := to.Write(buf[:n]); err != nil {
 					return
 				}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mochibosh/mochibosh/internal/xmpptest"
 )
 
 const (
@@ -20,6 +22,9 @@ const (
 
 // ours are those of our Prosody.
 var ours = accounts{contacts: 1, password: user}
+
+// theirs are those of the servers that xmpptest starts.
+var theirs = accounts{contacts: 0, password: func(int) string { return xmpptest.Password }}
 
 // A server is a Prosody on loopback, behind the gateway. Each of its users
 // has one contact.
