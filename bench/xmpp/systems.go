@@ -135,10 +135,10 @@ func (r *running) run(part string, cmd *exec.Cmd) error {
 // serve runs the gateway as operators would; only the limits by address are
 // off, for all clients have the same.
 func (r *running) serve(ctx context.Context, dir, behind string) (addr string, err error) {
-	if addr, err = freePort(); err != nil {
+	if addr, err = xmpptest.FreeAddress(); err != nil {
 		return "", err
 	}
-	if r.profiles, err = freePort(); err != nil {
+	if r.profiles, err = xmpptest.FreeAddress(); err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, "mochibosh"), "serve", "--listen", addr,
@@ -162,13 +162,4 @@ func (r *running) serve(ctx context.Context, dir, behind string) (addr string, e
 	}
 	said, _ := os.ReadFile(log.Name())
 	return "", errors.New("the gateway does not listen: " + string(said))
-}
-
-func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }

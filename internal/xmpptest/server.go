@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -82,16 +83,29 @@ func newServer(name string, opts *Options) (*Server, error) {
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 // freePorts finds loopback addresses where nobody listens.
-func freePorts(addrs ...*string) error {
+func freePorts(addrs ...*string) (err error) {
 	for _, addr := range addrs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		if *addr, err = FreeAddress(); err != nil {
 			return err
 		}
-		defer l.Close() // all at once, so that they differ
-		*addr = l.Addr().String()
 	}
 	return nil
+}
+
+// FreeAddress returns host:port on loopback where nobody listens, for a server
+// that cannot choose one itself. The port is below those that the system gives
+// to connections, one of which might have it before the server does.
+func FreeAddress() (string, error) {
+	for try := 0; ; try++ {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			return addr, l.Close()
+		}
+		if try == 100 {
+			return "", err
+		}
+	}
 }
 
 func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }

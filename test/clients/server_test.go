@@ -106,12 +106,11 @@ func plain(n int) string {
 
 // freeAddress is one on loopback that nobody listens on.
 func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := xmpptest.FreeAddress()
 	if err != nil {
 		panic(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // A lockedBuffer collects what a program prints while others look.
