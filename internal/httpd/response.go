@@ -62,7 +62,7 @@ func (w *response) accept(req *http.Request) {
 	w.head = req.Method == http.MethodHead
 	w.proto10 = req.ProtoMinor == 0
 	w.keepAlive10 = w.proto10 && !req.Close
-	w.wantsClose = req.Close
+	w.wantsClose = req.Close || hasWord(req.Header["Connection"], "close")
 }
 
 // Header implements http.ResponseWriter.
