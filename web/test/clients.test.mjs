@@ -26,23 +26,30 @@ async function openConverse(t, service) {
   const address = service.startsWith('ws') ? { websocket_url: service } : { bosh_service_url: service };
   const page = await openClient(t, converse({ jid: `bob@${domain}`, password, ...address }));
   await page.waitForFunction(() => document.title === 'connected');
-  await page.getByText(`bob@${domain} (me)`).waitFor(); // it lists oneself once the roster is there
+  await page.locator('converse-roster').getByText(`alice@${domain}`).first().waitFor();
   return page;
 }
 
-/** Makes alice a contact of bob's who wrote to him, and has his Converse.js show the chat. */
+/** Has bob's Converse.js show its chat with alice, who then writes to him. */
 async function openChat(page, human, text) {
-  for (const type of ['subscribe', 'subscribed']) await send(human, `<presence type='${type}' to='bob@${domain}'/>`);
+  await received(human, `available · bob@${domain}/`).first().waitFor(); // she sees him
+  await page.evaluate((jid) => void window.api.chats.open(jid, {}, true), `alice@${domain}`);
+  await page.locator('textarea.chat-textarea').waitFor();
   await send(human, `<message type='chat' id='m1' to='bob@${domain}'><body>${text}</body></message>`);
-  // Before the message is there, the list is drawn anew, and may miss a click. Now and then it does not show that
-  // there is a message until another one comes.
-  const news = page.locator('converse-roster').getByText('New messages');
-  await news.waitFor({ timeout: 10_000 }).catch(async () => {
-    await send(human, `<message type='chat' id='m2' to='bob@${domain}'><body>are you there?</body></message>`);
-    await news.waitFor();
-  });
-  await page.locator('converse-roster').getByText(`alice@${domain}`).first().click();
   await page.locator('.chat-msg__text').filter({ hasText: text }).first().waitFor();
+}
+
+/** Makes alice and bob contacts of each other, as people do who then meet in other clients. */
+async function befriend(t) {
+  const pages = { alice: await openConsole(t, 'alice'), bob: await openConsole(t, 'bob') };
+  const tell = (type, from, to) => send(pages[from], `<presence type='${type}' to='${to}@${domain}'/>`);
+  const hears = (who, what, from) => received(pages[who], `${what} · ${from}@${domain}`).first().waitFor();
+  for (const [one, other] of [['alice', 'bob'], ['bob', 'alice']]) {
+    await tell('subscribe', one, other);
+    await hears(other, 'subscribe', one);
+    await tell('subscribed', other, one);
+    await hears(one, 'available', other);
+  }
 }
 
 async function write(page, text) {
@@ -96,6 +103,8 @@ test('the echo bot of Strophe’s own examples echoes', async (t) => {
   await bot.locator('#connect').click();
   await bot.getByText('Strophe is disconnected.').waitFor();
 });
+
+test('alice and bob become contacts, each in a console', befriend);
 
 for (const [carrier, service] of Object.entries(services)) {
   test(`an echo bot made with Strophe echoes over ${carrier}`, async (t) => {

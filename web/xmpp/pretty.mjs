@@ -35,11 +35,12 @@ function part(kind, text) {
   return el('span', { class: `x-${kind}` }, text);
 }
 
-/** One line about a stanza, for lists. */
-export function summary(element) {
+/** One line about a stanza, for lists: of one that came in, who it is from. */
+export function summary(element, direction = 'out') {
   const { name } = element;
   const type = element.attr('type');
-  const peer = element.attr('to') ?? element.attr('from');
+  const [to, from] = [element.attr('to'), element.attr('from')];
+  const peer = direction === 'in' ? from ?? to : to ?? from;
   const child = element.elements.find((inner) => inner.name !== 'body') ?? element.elements[0];
   if (name === 'message') return [type, peer, clip(element.child('body')?.text ?? child?.name)].filter(Boolean).join(' · ');
   if (name === 'presence') return [type ?? 'available', peer, element.child('status')?.text].filter(Boolean).join(' · ');

@@ -40,7 +40,7 @@ export class StanzaList {
       el('span', { class: 'arrow', 'aria-hidden': 'true' }, direction === 'out' ? '↑' : '↓'),
       el('span', { class: 'unseen' }, direction === 'out' ? 'sent' : 'received'),
       el('strong', {}, element.qname),
-      el('span', { class: 'about' }, summary(element)),
+      el('span', { class: 'about' }, summary(element, direction)),
       el('span', { class: 'size' }, size(new TextEncoder().encode(xml).length)),
       el('time', { datetime: now.toISOString() }, stamp(now)));
     const details = el('details', {}, line);
