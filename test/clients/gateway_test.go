@@ -31,7 +31,11 @@ func startGateway(t *testing.T, server string) string {
 		t.Fatal(err)
 	}
 	m := transport.NewManager(&transport.Options{Backend: relay, Logger: logger})
-	handler := bosh.NewHandler(m, &bosh.Options{XMPP: func(to string) bool { return to == domain }, Logger: logger})
+	handler := bosh.NewHandler(m, &bosh.Options{
+		XMPP:        func(to string) bool { return to == domain },
+		OpeningWait: patience, // stanza and libpurple need features in the first answer
+		Logger:      logger,
+	})
 	mux := http.NewServeMux()
 	mux.Handle("/http-bind", handler)
 	mux.Handle("/http-bind/", handler)

@@ -14,7 +14,7 @@ func TestJavaScriptClients(t *testing.T) {
 	stanzaWS := javaScript(t, "stanza.mjs", "websocket")
 	xmppClient := javaScript(t, "xmpp-client.mjs")
 
-	ejabberd := xmpptest.StartEjabberd(t, &xmpptest.Options{Domain: domain, Users: names(users)})
+	ejabberd := xmpptest.StartEjabberd(t, &xmpptest.Options{Domain: domain, Users: names(10)})
 	for server, at := range map[string]struct {
 		addr string
 		accounts
@@ -26,7 +26,7 @@ func TestJavaScriptClients(t *testing.T) {
 		gateway := startGateway(t, at.addr)
 		for n, test := range []scenario{
 			{"strophe.js speaks BOSH", strophe, stropheWS, unnoticed},
-			{"strophe.js speaks WebSocket", stropheWS, strophe, again},
+			{"strophe.js speaks WebSocket", stropheWS, strophe, reopened},
 			{"stanza speaks BOSH", stanza, xmppClient, disordered},
 			{"stanza speaks WebSocket", stanzaWS, strophe, resumed},
 			{"@xmpp client speaks WebSocket", xmppClient, stanza, resumed},

@@ -13,6 +13,7 @@ const (
 	disordered recovery = "repeats what was lost, and takes answers as they come"
 	resumed    recovery = "resumes its stream (XEP-0198)"
 	again      recovery = "logs in again"
+	reopened   recovery = "notices the end of its WebSocket, and logs in again"
 )
 
 // A scenario is what each client has to go through.
@@ -49,6 +50,9 @@ func (s scenario) play(t *testing.T, gateway string, a accounts, n int) {
 	case again:
 		line.cutRequest()
 		at = c.login(a.contacts)
+	case reopened:
+		line.cut()
+		at = c.login(a.contacts)
 	case resumed:
 		line.cut()
 		if e := c.await("online"); !e.Resumed {
@@ -60,7 +64,7 @@ func (s scenario) play(t *testing.T, gateway string, a accounts, n int) {
 	c.send(peerAt, "still here")
 	peer.wantMessage("still here")
 
-	if s.back != again { // what is sent while it is cut off is not lost either
+	if s.back != again && s.back != reopened { // what is sent while it is cut off is not lost either
 		for i := range 10 {
 			if i == 5 {
 				line.cut()

@@ -10,6 +10,7 @@ const client = XMPP.createClient({
   password: XMPP_PASSWORD,
   transports: { bosh: overBOSH && XMPP_BOSH, websocket: !overBOSH && XMPP_WS },
   autoReconnect: true,
+  maxReconnectBackoff: 0.2, // seconds
 });
 
 client.on('session:started', async () => {

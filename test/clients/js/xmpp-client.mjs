@@ -11,6 +11,7 @@ const xmpp = client({
   password: XMPP_PASSWORD,
 });
 xmpp.reconnect.delay = 200;
+xmpp.timeout = 30_000; // for each step; 2 s are few on a busy machine
 const { streamManagement } = xmpp;
 
 // The library sets its count of stanzas to zero a moment after <enabled/>, and
