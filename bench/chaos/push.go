@@ -59,7 +59,9 @@ func (e *errOver) Error() string { return "the session is over: " + e.code + ": 
 
 func (c *pushClient) last() uint64 { return c.peer.up.want + 1 } // the greeting is the first
 
-func (c *pushClient) done() bool { return c.err != nil || c.acked == c.last() && c.got == c.peer.down.want }
+func (c *pushClient) done() bool {
+	return c.err != nil || c.acked == c.last() && c.got == c.peer.down.want
+}
 
 // run returns when all is sent and received, or the session is lost.
 func (c *pushClient) run(ctx context.Context) error {

@@ -16,12 +16,14 @@ import (
 // each way for each of them, and on what network.
 type setup struct {
 	name     string
-	kind     string   // bosh, push, or js: who the clients are
-	carriers []string // of which a client of push.v1 moves among
+	kind     string        // bosh, push, or js: who the clients are
+	carriers []string      // of which a client of push.v1 moves among
+	stay     time.Duration // on one of them, at most
 	clients  int
 	messages uint64
 	seed     uint64
 	network  chaos.Options
+	outbox   int           // bytes that may wait for a client
 	cut      time.Duration // all clients are cut so long, every so often
 	every    time.Duration
 	logger   *slog.Logger
@@ -47,7 +49,7 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	for i := range s.clients {
 		b.peers = append(b.peers, &peer{number: i, up: newTally(s.messages), down: newTally(s.messages)})
 	}
-	server, err := startServer(b, s.logger)
+	server, err := startServer(b, s.outbox, s.logger)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +133,7 @@ func runClients(ctx context.Context, s setup, b *backend, url string, moves *int
 				}
 				err = c.run(ctx)
 			default:
-				c := &pushClient{peer: p, url: url, http: web, rng: rng, change: newChange(), carriers: s.carriers, stay: time.Second}
+				c := &pushClient{peer: p, url: url, http: web, rng: rng, change: newChange(), carriers: s.carriers, stay: s.stay}
 				err = c.run(ctx)
 				moved = c.moves
 			}

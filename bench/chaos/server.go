@@ -26,14 +26,13 @@ type server struct {
 	empty, repeated atomic.Uint64
 }
 
-// maxOutbox is small, so that clients are often behind by all of it.
-const maxOutbox = 64 << 10
-
-func startServer(b *backend, logger *slog.Logger) (*server, error) {
+// startServer starts it. The outbox, what may wait for a client, is small, so
+// that clients are often behind by all of it.
+func startServer(b *backend, outbox int, logger *slog.Logger) (*server, error) {
 	s := &server{}
 	s.manager = transport.NewManager(&transport.Options{
 		Backend: b,
-		Limits:  transport.Params{MaxOutbox: maxOutbox},
+		Limits:  transport.Params{MaxOutbox: outbox},
 		Logger:  logger,
 		Trace: &transport.Trace{
 			Answered: func(_ *transport.Session, frames, _ int) {
@@ -44,13 +43,13 @@ func startServer(b *backend, logger *slog.Logger) (*server, error) {
 			Repeated: func(*transport.Session) { s.repeated.Add(1) },
 		},
 	})
-	pushOptions := &push.Options{Wait: 2 * time.Second, Ping: time.Second, BodyTimeout: 5 * time.Second, Logger: logger}
+	pushOptions := &push.Options{Wait: time.Second, Ping: time.Second, BodyTimeout: 5 * time.Second, Logger: logger}
 	mux := http.NewServeMux()
 	mux.Handle("/push", longpoll.NewHandler(s.manager, pushOptions))
 	mux.Handle("/push/sse", sse.NewHandler(s.manager, pushOptions))
 	mux.Handle("/push/ws", websocket.NewHandler(s.manager, &websocket.Options{Push: pushOptions}))
 	mux.Handle("/http-bind", bosh.NewHandler(s.manager, &bosh.Options{
-		DefaultTo: "anybody", Wait: 2 * time.Second, Hold: 2, Requests: 255, Logger: logger,
+		DefaultTo: "anybody", Wait: time.Second, Hold: 2, Requests: 255, Logger: logger,
 	}))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
