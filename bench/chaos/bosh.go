@@ -21,7 +21,8 @@ import (
 // need not keep any more. So before this client lets the server forget an
 // answer, it waits until no copy of the request can be on the way: horizon.
 type boshClient struct {
-	peer    *peer
+	traffic boshTraffic
+	to      string // attributes of the creation and of restarts, besides those of BOSH
 	url     string
 	http    *http.Client
 	rng     *rand.Rand    // with the lock held
@@ -37,13 +38,25 @@ type boshClient struct {
 	quiet    uint64 // no copies of these are on the way
 	open     map[uint64]*boshRequest
 	lastSent map[uint64]time.Time // of the requests above quiet
-	sent     uint64               // messages
+	latest   time.Time            // when the last request was made
+	restart  bool                 // the next request restarts the stream (XEP-0206 §5)
 	err      error
 }
 
+// boshTraffic is what goes over a session. The client calls it one at a time.
+type boshTraffic interface {
+	// payloads returns what the next request takes along, most elements at most.
+	payloads(most int) []string
+	// take takes what an answer brought.
+	take(*boshAnswer)
+	// complete reports whether all is sent and received, once every request
+	// with payloads was answered.
+	complete() bool
+}
+
 type boshRequest struct {
-	body   string
 	answer *boshAnswer
+	empty  bool
 }
 
 type boshAnswer struct {
@@ -52,10 +65,13 @@ type boshAnswer struct {
 	SID       string   `xml:"sid,attr"`
 	Requests  uint64   `xml:"requests,attr"`
 	Messages  []string `xml:"urn:xmpp:json:0 json"`
+	Stanzas   []stanza `xml:",any"`
 }
 
 // openMost is how many requests are open at once.
 const openMost = 4
+
+const boshNamespaces = ` xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'`
 
 func (c *boshClient) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -66,35 +82,23 @@ func (c *boshClient) run(ctx context.Context) error {
 	}
 	c.Lock()
 	defer c.Unlock()
-	for c.err == nil && ctx.Err() == nil && !c.complete() {
+	for c.err == nil && ctx.Err() == nil && !(c.traffic.complete() && c.allTaken()) {
 		if !c.request(ctx) {
-			c.wait(ctx, 20*time.Millisecond)
+			c.wait(ctx, 10*time.Millisecond)
 		}
 	}
 	return errors.Join(c.err, ctx.Err())
 }
 
-// complete reports whether all is sent and received.
-func (c *boshClient) complete() bool {
-	select {
-	case <-c.peer.down.complete:
-		return c.sent == c.last() && c.upTaken()
-	default:
-		return false
-	}
-}
-
-// upTaken reports whether every request with messages was answered.
-func (c *boshClient) upTaken() bool {
+// allTaken reports whether every request with payloads was answered.
+func (c *boshClient) allTaken() bool {
 	for _, r := range c.open {
-		if strings.Contains(r.body, "<json") {
+		if !r.empty {
 			return false
 		}
 	}
 	return true
 }
-
-func (c *boshClient) last() uint64 { return c.peer.up.want + 1 } // the greeting is the first
 
 // create makes the session. Each try is a session of its own: a copy with the
 // same rid would be, too.
@@ -107,10 +111,11 @@ func (c *boshClient) create(ctx context.Context) error {
 		if c.acks {
 			ack = " ack='1'"
 		}
-		a, err := c.post(ctx, fmt.Sprintf(`<body rid='%d' hold='254' wait='2' ver='1.11' xml:lang='en'%s xmlns='http://jabber.org/protocol/httpbind'/>`, rid, ack), time.Second)
+		a, err := c.post(ctx, fmt.Sprintf(`<body rid='%d' hold='254' wait='2' ver='1.11' xml:lang='en'%s%s/>`, rid, ack, c.to+boshNamespaces), 3*time.Second)
 		if err == nil && a.SID != "" {
 			c.sid, c.window = a.SID, a.Requests
 			c.next, c.done, c.quiet = rid+1, rid, rid
+			c.traffic.take(a)
 			return nil
 		}
 	}
@@ -121,8 +126,16 @@ func (c *boshClient) create(ctx context.Context) error {
 // there is a reason.
 func (c *boshClient) request(ctx context.Context) bool {
 	c.settle()
-	more := c.sent < c.last()
-	if len(c.open) >= openMost || !more && len(c.open) >= 2 || c.next > c.quiet+min(c.window, 250) {
+	// So many at most within the horizon, evenly: the window would close.
+	most := min(c.window, 250)
+	if len(c.open) >= openMost || c.next > c.quiet+most || time.Since(c.latest) < c.horizon/time.Duration(most) {
+		return false
+	}
+	var payloads []string
+	if !c.restart {
+		payloads = c.traffic.payloads(c.rng.IntN(40))
+	}
+	if len(payloads) == 0 && !c.restart && len(c.open) >= 2 {
 		return false
 	}
 	var b strings.Builder
@@ -130,20 +143,17 @@ func (c *boshClient) request(ctx context.Context) bool {
 	if c.acks {
 		fmt.Fprintf(&b, ` ack='%d'`, min(c.quiet, c.done))
 	}
-	b.WriteString(` xmlns='http://jabber.org/protocol/httpbind'>`)
-	for n := c.rng.IntN(40); n > 0 && c.sent < c.last(); n-- {
-		raw := greet(c.peer.number)
-		if c.sent > 0 {
-			raw = message(c.sent)
-			c.peer.upSent.Store(c.sent)
-		}
-		c.sent++
-		b.WriteString(`<json xmlns='urn:xmpp:json:0'>`)
-		_ = xml.EscapeText(&b, raw) // a Builder does not fail
-		b.WriteString(`</json>`)
+	if c.restart {
+		b.WriteString(c.to + ` xmpp:restart='true'`)
+		c.restart = false
+	}
+	b.WriteString(boshNamespaces + `>`)
+	for _, p := range payloads {
+		b.WriteString(p)
 	}
 	b.WriteString(`</body>`)
-	c.open[c.next] = &boshRequest{body: b.String()}
+	c.latest = time.Now()
+	c.open[c.next] = &boshRequest{empty: len(payloads) == 0}
 	go c.carry(ctx, c.next, b.String())
 	c.next++
 	return true
@@ -190,9 +200,7 @@ func (c *boshClient) answered(rid uint64, a *boshAnswer) {
 	}
 	c.open[rid].answer = a
 	for r := c.open[c.done+1]; r != nil && r.answer != nil; r = c.open[c.done+1] {
-		for _, m := range r.answer.Messages {
-			c.peer.down.take([]byte(m))
-		}
+		c.traffic.take(r.answer)
 		c.done++
 		delete(c.open, c.done)
 	}
@@ -225,4 +233,40 @@ func (c *boshClient) post(ctx context.Context, body string, patience time.Durati
 		return nil, err
 	}
 	return a, nil
+}
+
+// numbered is the traffic of a client of the backend: its messages up, and the
+// backend's down.
+type numbered struct {
+	peer *peer
+	sent uint64
+}
+
+func (t *numbered) last() uint64 { return t.peer.up.want + 1 } // the greeting is the first
+
+func (t *numbered) payloads(most int) (all []string) {
+	for ; most > 0 && t.sent < t.last(); most-- {
+		raw := greet(t.peer.number)
+		if t.sent > 0 {
+			raw = message(t.sent)
+			t.peer.upSent.Store(t.sent)
+		}
+		t.sent++
+		all = append(all, `<json xmlns='urn:xmpp:json:0'>`+escape(raw)+`</json>`)
+	}
+	return all
+}
+
+func (t *numbered) take(a *boshAnswer) {
+	for _, m := range a.Messages {
+		t.peer.down.take([]byte(m))
+	}
+}
+
+func (t *numbered) complete() bool { return t.sent == t.last() && t.peer.down.isComplete() }
+
+func escape(text []byte) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, text) // a Builder does not fail
+	return b.String()
 }

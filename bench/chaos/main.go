@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/chaos"
+	"github.com/mochibosh/mochibosh/internal/xmpptest"
 )
 
 func main() {
@@ -109,6 +110,8 @@ func setups() []setup {
 		moving,
 		cut(boshes),
 		cut(moving),
+		{name: "XMPP over BOSH, Prosody", kind: "xmpp", xmpp: xmpptest.NewProsody, outbox: patient, network: bad},
+		{name: "XMPP over BOSH, ejabberd", kind: "xmpp", xmpp: xmpptest.NewEjabberd, outbox: patient, network: bad},
 		{name: "JavaScript, BOSH", kind: "js", outbox: patient, carriers: []string{"BOSH"}, network: single},
 		{name: "JavaScript, long-poll", kind: "js", outbox: small, carriers: all[:1], network: bad},
 		{name: "JavaScript, SSE", kind: "js", outbox: small, carriers: all[1:2], network: bad},

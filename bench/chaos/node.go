@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,10 +16,10 @@ import (
 	"time"
 )
 
-// flags make of Node a browser, as far as the client needs one.
+// nodeFlags make of Node a browser, as far as the client needs one.
 var nodeFlags = []string{"--no-warnings", "--experimental-eventsource", "--experimental-websocket"}
 
-// names of the carriers in the JavaScript client.
+// nodeCarriers are the names of the carriers in the JavaScript client.
 var nodeCarriers = map[string]string{"long-poll": "longpoll", "SSE": "sse", "WebSocket": "websocket", "BOSH": "bosh"}
 
 // runNode runs the JavaScript client, all clients in one process.
@@ -99,6 +98,7 @@ const silenceMost = time.Minute
 
 // complete waits until a line is complete, or stuck.
 func complete(ctx context.Context, t *tally) error {
+	began := time.Now()
 	for {
 		select {
 		case <-t.complete:
@@ -108,7 +108,7 @@ func complete(ctx context.Context, t *tally) error {
 		case <-time.After(time.Second):
 		}
 		t.mu.Lock()
-		silent := time.Since(t.last)
+		silent := min(time.Since(t.last), time.Since(began))
 		t.mu.Unlock()
 		if silent > silenceMost {
 			return fmt.Errorf("nothing came for %v", silent.Round(time.Second))

@@ -9,14 +9,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/internal/chaos"
+	"github.com/mochibosh/mochibosh/internal/xmpptest"
+	"github.com/mochibosh/mochibosh/transport"
 )
 
 // A setup is what is run: how many clients of which kind, how many messages
 // each way for each of them, and on what network.
 type setup struct {
 	name     string
-	kind     string        // bosh, push, or js: who the clients are
+	kind     string // bosh, push, js or xmpp: who the clients are
+	xmpp     func(*xmpptest.Options) (*xmpptest.Server, error)
 	carriers []string      // of which a client of push.v1 moves among
 	stay     time.Duration // on one of them, at most
 	clients  int
@@ -49,7 +53,21 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	for i := range s.clients {
 		b.peers = append(b.peers, &peer{number: i, up: newTally(s.messages), down: newTally(s.messages)})
 	}
-	server, err := startServer(b, s.outbox, s.logger)
+	var behind transport.Backend = b
+	domain := ""
+	if s.kind == "xmpp" {
+		x, err := s.xmpp(&xmpptest.Options{Users: users(s.clients)})
+		if err != nil {
+			return nil, err
+		}
+		defer x.Remove()
+		domain = x.Domain
+		routes := map[string]xmpp.Route{domain: {Addr: x.Addr, TLS: xmpp.NoTLS}}
+		if behind, err = xmpp.NewRelay(&xmpp.Options{Routes: routes, Logger: s.logger}); err != nil {
+			return nil, err
+		}
+	}
+	server, err := startServer(behind, domain, s.outbox, s.logger)
 	if err != nil {
 		return nil, err
 	}
@@ -68,12 +86,15 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	if s.every > 0 {
 		cutter.Go(func() { o.cuts = cutAll(proxy, s.cut, s.every, over) })
 	}
-	o.errors = runClients(ctx, s, b, "http://"+proxy.Addr(), &o.moves)
+	o.errors = runClients(ctx, s, b, domain, "http://"+proxy.Addr(), &o.moves)
 	o.took = time.Since(began)
 	close(over)
 	cutter.Wait()
 
 	for _, p := range b.peers { // what was acknowledged is being taken still
+		if s.kind == "xmpp" {
+			break
+		}
 		select {
 		case <-p.up.complete:
 		case <-time.After(5 * time.Second):
@@ -81,6 +102,12 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	}
 	time.Sleep(replayAfter(&s.network)) // old copies arrive
 	for _, p := range b.peers {
+		if s.kind == "xmpp" { // one line, there and back
+			o.up.Sent += p.upSent.Load()
+			before := b.peers[(p.number+s.clients-1)%s.clients]
+			o.down.add(p.down.result(before.upSent.Load()))
+			continue
+		}
 		o.up.add(p.up.result(p.upSent.Load()))
 		o.down.add(p.down.result(p.downSent.Load()))
 	}
@@ -111,12 +138,17 @@ func cutAll(proxy *chaos.Proxy, d, every time.Duration, over chan struct{}) (cut
 	}
 }
 
-func runClients(ctx context.Context, s setup, b *backend, url string, moves *int) (errs []error) {
+func runClients(ctx context.Context, s setup, b *backend, domain, url string, moves *int) (errs []error) {
 	if s.kind == "js" {
 		return runNode(ctx, s, b, url)
 	}
 	var mu sync.Mutex
-	var all sync.WaitGroup
+	var all, login sync.WaitGroup
+	ready := make(chan struct{})
+	if s.kind == "xmpp" {
+		login.Add(s.clients)
+		go func() { login.Wait(); close(ready) }()
+	}
 	for i, p := range b.peers {
 		all.Go(func() {
 			transport := &http.Transport{MaxIdleConnsPerHost: 8, DisableCompression: true}
@@ -126,10 +158,16 @@ func runClients(ctx context.Context, s setup, b *backend, url string, moves *int
 			var err error
 			moved := 0
 			switch s.kind {
-			case "bosh":
+			case "bosh", "xmpp":
 				c := &boshClient{
-					peer: p, url: url, http: web, rng: rng, change: newChange(), acks: i%2 == 0,
+					url: url, http: web, rng: rng, change: newChange(), acks: i%2 == 0,
 					horizon: replayAfter(&s.network) + 5*s.network.MaxDelay + time.Second/2,
+				}
+				c.traffic = &numbered{peer: p}
+				if s.kind == "xmpp" {
+					c.to = ` to='` + domain + `' xmpp:version='1.0'`
+					next := b.peers[(i+1)%s.clients]
+					c.traffic = &xmppTraffic{client: c, domain: domain, peer: p, next: next, ready: sync.OnceFunc(login.Done), start: ready}
 				}
 				err = c.run(ctx)
 			default:

@@ -28,7 +28,8 @@ type server struct {
 
 // startServer starts it. The outbox, what may wait for a client, is small, so
 // that clients are often behind by all of it.
-func startServer(b *backend, outbox int, logger *slog.Logger) (*server, error) {
+// Domain is that of an XMPP server behind it, if there is one.
+func startServer(b transport.Backend, domain string, outbox int, logger *slog.Logger) (*server, error) {
 	s := &server{}
 	s.manager = transport.NewManager(&transport.Options{
 		Backend: b,
@@ -49,7 +50,7 @@ func startServer(b *backend, outbox int, logger *slog.Logger) (*server, error) {
 	mux.Handle("/push/sse", sse.NewHandler(s.manager, pushOptions))
 	mux.Handle("/push/ws", websocket.NewHandler(s.manager, &websocket.Options{Push: pushOptions}))
 	mux.Handle("/http-bind", bosh.NewHandler(s.manager, &bosh.Options{
-		DefaultTo: "anybody", Wait: time.Second, Hold: 2, Requests: 255, Logger: logger,
+		DefaultTo: "anybody", XMPP: func(to string) bool { return to == domain && domain != "" }, Wait: time.Second, Hold: 2, Requests: 255, Logger: logger,
 	}))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -23,11 +23,11 @@ type figures struct {
 	Doubled    uint64
 	Misordered uint64
 	Damaged    uint64        // not byte for byte what was sent
-	Gap        time.Duration // the longest time without any, before the last
+	Gap        time.Duration // the longest time between two
 }
 
 func newTally(want uint64) *tally {
-	return &tally{next: 1, missing: make(map[uint64]bool), last: time.Now(), complete: make(chan struct{}), want: want}
+	return &tally{next: 1, missing: make(map[uint64]bool), complete: make(chan struct{}), want: want}
 }
 
 // take counts a message.
@@ -39,7 +39,7 @@ func (t *tally) take(m []byte) {
 		t.figures.Damaged++
 		return
 	}
-	if t.next <= t.want {
+	if t.next <= t.want && !t.last.IsZero() {
 		t.figures.Gap = max(t.figures.Gap, time.Since(t.last))
 	}
 	t.last = time.Now()
@@ -63,6 +63,23 @@ func (t *tally) take(m []byte) {
 		default:
 			close(t.complete)
 		}
+	}
+}
+
+// got returns the highest message that came.
+func (t *tally) got() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.next - 1
+}
+
+// isComplete reports whether all of them are there.
+func (t *tally) isComplete() bool {
+	select {
+	case <-t.complete:
+		return true
+	default:
+		return false
 	}
 }
 
