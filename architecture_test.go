@@ -40,7 +40,7 @@ var layers = map[string][]string{
 }
 
 // wiring may import everything.
-var wiring = []string{"demo", "cmd/", "test/"}
+var wiring = []string{"demo", "bench/", "cmd/", "test/"}
 
 func TestImportsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {
