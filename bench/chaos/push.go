@@ -131,11 +131,19 @@ func (c *pushClient) link(ctx context.Context, stop func(), carrier string, n ui
 	case "WebSocket":
 		err = c.socket(ctx, n)
 	}
+	// What an attachment is told that is not the newest any more means nothing:
+	// acknowledgements may have overtaken it.
 	var over *errOver
-	if errors.As(err, &over) && ctx.Err() == nil {
+	if errors.As(err, &over) && ctx.Err() == nil && c.newest(n) {
 		c.fail(over)
 	}
 	c.pause(ctx, 5*time.Millisecond)
+}
+
+func (c *pushClient) newest(n uint64) bool {
+	c.Lock()
+	defer c.Unlock()
+	return n == c.links
 }
 
 // wander moves to another carrier now and then.

@@ -173,7 +173,9 @@ func runClients(ctx context.Context, s setup, b *backend, domain, url string, mo
 			default:
 				c := &pushClient{peer: p, url: url, http: web, rng: rng, change: newChange(), carriers: s.carriers, stay: s.stay}
 				err = c.run(ctx)
+				c.Lock()
 				moved = c.moves
+				c.Unlock()
 			}
 			mu.Lock()
 			defer mu.Unlock()
