@@ -28,8 +28,8 @@ func runNode(ctx context.Context, s setup, b *backend, url string) []error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", append(nodeFlags, "client.mjs")...)
 	cmd.Dir = sourceFolder()
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	said := &complaints{stop: cancel}
+	cmd.Stderr = said
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return []error{err}
@@ -70,13 +70,24 @@ func runNode(ctx context.Context, s setup, b *backend, url string) []error {
 	err = errors.Join(err, cmd.Wait())
 	close(done)
 	var errs []error
-	for line := range strings.Lines(said.String()) {
+	for line := range strings.Lines(said.text.String()) { // Wait is over: nobody writes
 		errs = append(errs, errors.New(strings.TrimSpace(line)))
 	}
 	if err != nil {
 		errs = append(errs, err)
 	}
 	return errs
+}
+
+// complaints are what a process says on stderr. With the first, all is over.
+type complaints struct {
+	text bytes.Buffer
+	stop func()
+}
+
+func (c *complaints) Write(p []byte) (int, error) {
+	c.stop()
+	return c.text.Write(p)
 }
 
 // receive counts what the clients got.

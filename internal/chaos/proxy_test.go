@@ -108,11 +108,13 @@ func TestFaultsOfExchanges(t *testing.T) {
 // await returns when something has come true.
 func await(t *testing.T, true func() bool) {
 	t.Helper()
-	for late := time.Now().Add(10 * time.Second); !true(); {
-		if time.Now().After(late) {
+	late, again := time.After(10*time.Second), time.Tick(time.Millisecond)
+	for !true() {
+		select {
+		case <-again:
+		case <-late:
 			t.Fatal("it does not come true")
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
