@@ -80,13 +80,14 @@ func (c *pushClient) run(ctx context.Context) error {
 	if len(c.carriers) > 1 {
 		go c.wander(ctx)
 	}
-	for before := ""; !c.done() && ctx.Err() == nil; before = c.carrier {
+	for before, carrier := "", c.carrier; !c.done() && ctx.Err() == nil; before = carrier {
+		carrier = c.carrier
 		c.links++
 		if before == "WebSocket" {
 			c.sent = c.acked // what the socket took may be lost
 		}
 		linkCtx, stop := context.WithCancel(ctx)
-		go c.link(linkCtx, stop, c.carrier, c.links)
+		go c.link(linkCtx, stop, carrier, c.links)
 		for n := c.links; !c.done() && n == c.links && linkCtx.Err() == nil; {
 			c.wait(linkCtx, time.Second)
 		}
