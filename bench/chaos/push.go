@@ -80,7 +80,8 @@ func (c *pushClient) run(ctx context.Context) error {
 	if len(c.carriers) > 1 {
 		go c.wander(ctx)
 	}
-	for before, carrier := "", c.carrier; !c.done() && ctx.Err() == nil; before = carrier {
+	before, carrier := "", ""
+	for ; !c.done() && ctx.Err() == nil; before = carrier {
 		carrier = c.carrier
 		c.links++
 		if before == "WebSocket" {
