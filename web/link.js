@@ -35,8 +35,8 @@ export class Link {
   async start() {
     this.#expect(FIRST_WORD[this.carrier]);
     try {
-      // Only a WebSocket can create the session by itself.
-      if (this.carrier !== 'websocket') await this.session.create();
+      // Only a WebSocket can create the session by itself, and it must not while a post does.
+      if (this.carrier !== 'websocket' || this.session.creating) await this.session.create();
       if (!this.done) this.#wire = carriers[this.carrier](this);
     } catch (error) {
       this.lost(error);

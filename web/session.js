@@ -106,6 +106,11 @@ export class PushSession {
 
   // ---- for the links
 
+  /** Whether a post that makes the session is under way. */
+  get creating() {
+    return !!this.#creating;
+  }
+
   /** Makes the session by a post, unless there is one. Its messages wait: a creation repeated would repeat them. */
   create() {
     if (this.name) return undefined;

@@ -68,6 +68,21 @@ test('back and forth a hundred times, with cuts, and without waiting', async () 
   });
 });
 
+test('a move before there is a session makes no second one', async () => {
+  const world = new World();
+  const posts = [];
+  world.fault = ({ kind, url }) => (kind === 'post' && url === '/push' && posts.push(url) === 1 ? 15 : undefined);
+  const page = world.page({ carrier: 'longpoll', to: 'raw' });
+  await world.clock.advance(5); // the creation is on its way
+  const used = page.client.use('websocket');
+  for (let n = 1; n <= 3; n++) page.client.send(n);
+  await world.clock.advance(10_000);
+  await used;
+  assert.equal(world.server.created, 1);
+  assert.deepEqual(world.server.raw, [1, 2, 3]);
+  assert.deepEqual(page.errors, []);
+});
+
 test('a move to a carrier that is mute fails, and the old one goes on', async () => {
   for (const to of ['websocket', 'sse', 'bosh']) {
     const world = new World();
