@@ -66,6 +66,9 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		first.Frames = slices.Insert(first.Frames, 0, req.open())
 		if h.opts.OpeningWait > 0 {
 			first.Wait = h.opts.OpeningWait // the relay sends <open/> and features together
+			if p.Wait > 0 {
+				first.Wait = min(first.Wait, p.Wait)
+			}
 		}
 	}
 	resp, err := s.Exchange(r.Context(), first)

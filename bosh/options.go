@@ -20,7 +20,7 @@ const (
 
 	DefaultCompressFrom = 1 << 10
 
-	DefaultOpeningWait = 2 * time.Second
+	DefaultOpeningWait = 15 * time.Second
 
 	DefaultPolling = 5 * time.Second
 	DefaultRepeats = 100
@@ -48,8 +48,9 @@ type Options struct {
 	// requests are answered at once.
 	Wait time.Duration
 	// OpeningWait bounds how long the creation of a session with an XMPP server
-	// is held until the server shows its features. Zero: DefaultOpeningWait.
-	// Negative: it is answered at once.
+	// is held until the server shows its features, as the granted wait does:
+	// some clients never look for features in a later answer. Zero:
+	// DefaultOpeningWait. Negative: it is answered at once.
 	OpeningWait time.Duration
 	// Hold bounds how many requests are held at once. Zero: DefaultHold.
 	// Negative: none. More than 1 stalls clients that have two connections

@@ -58,10 +58,10 @@ func TestXEP0206Opening(t *testing.T) {
 			" xmlns:stream='http://etherx.jabber.org/streams'>"+features+"</body>")
 	}))
 
-	t.Run("X-04.1 X-04.6 A-16 T-42 a slow server's come later; the creation waits for two seconds", bubble(func(t *testing.T) {
+	t.Run("X-04.1 X-04.6 A-16 T-42 a slow server's come later; the creation waits as long as is set", bubble(func(t *testing.T) {
 		w := newWorld(t, xmpp())
 		c := w.create("")
-		w.wantAfter("the creation", c.created, 2*time.Second)
+		w.wantAfter("the creation", c.created, bosh.DefaultOpeningWait)
 		if c.created.attrs["restartlogic"] != "true" || c.created.attrs["version"] != "" || c.created.attrs["from"] != "be.test" {
 			t.Errorf("created: %s", c.created.xml)
 		}
@@ -73,6 +73,12 @@ func TestXEP0206Opening(t *testing.T) {
 		a := poll.answer()
 		w.wantXML("what the server opens with", a, "<body xmlns='"+ns+"' xmlns:xmpp='urn:xmpp:xbosh' xmpp:version='1.0' authid='s1'/>")
 		w.wantXML("the features", c.post(c.at(2, "", "")), "<body xmlns='"+ns+"' xmlns:stream='http://etherx.jabber.org/streams'>"+features+"</body>")
+	}))
+
+	t.Run("B-07.7 the creation waits no longer than any request", bubble(func(t *testing.T) {
+		w := newWorld(t, xmpp())
+		c := w.create("wait='5' hold='1'")
+		w.wantAfter("the creation", c.created, 5*time.Second)
 	}))
 
 	t.Run("X-03.4 a stream's tag is no payload", bubble(func(t *testing.T) {
