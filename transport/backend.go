@@ -15,7 +15,8 @@ type Backend interface {
 }
 
 // A Receiver takes what a client sends on one stream. Calls to it never
-// overlap, and no lock of the session is held while they run.
+// overlap, and no lock of the session is held while they run. A Receiver may be
+// a [Trier] and a [Bouncer], too.
 type Receiver interface {
 	// Receive takes one frame, in order; p is never to be modified. While it
 	// blocks, the client's window fills and closes. An error ends the stream.
@@ -23,6 +24,15 @@ type Receiver interface {
 	// Close is called exactly once, last, when the stream or its session is
 	// over; err is a *Termination and says why.
 	Close(err error)
+}
+
+// A Trier is a Receiver that mostly need not wait. What a carrier brings it is
+// then taken on the carrier's goroutine, which is cheaper than one of its own.
+type Trier interface {
+	// TryReceive is Receive, unless that would have to wait for anything, or
+	// take long: then it does nothing and reports false, and Receive gets the
+	// frame.
+	TryReceive(p []byte) (taken bool, err error)
 }
 
 // A Bouncer is a Receiver that takes back what its client did not get.

@@ -75,6 +75,9 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	for _, a := range added {
 		go s.openAdded(a)
 	}
+	if fx.hand != nil {
+		fx.hand.drain(true)
+	}
 }
 
 // accept gives the frames to the streams, and adds the streams that begin with
@@ -230,7 +233,7 @@ func (p Pending) Hurry() {
 // was; the *Termination of a session that is over and whose client was told, or
 // of a request that Params.Gate refused, which ends the session.
 func (s *Session) ExchangeFunc(r Request, f func(Response)) (Pending, error) {
-	var fx effects
+	fx := effects{patient: true}
 	now := s.lock()
 	id, err := s.machine.exchange(now, r, f, &fx)
 	s.unlock(now, &fx)
@@ -321,7 +324,7 @@ func (s *Session) Ack(n uint64) error {
 // session that is over. Messages before the one refused are accepted.
 func (s *Session) Push(ctx context.Context, first uint64, frames []Frame) (ack uint64, err error) {
 	for {
-		var fx effects
+		fx := effects{patient: true}
 		now := s.lock()
 		n, err := s.machine.push(now, first, frames, &fx)
 		ack = s.machine.in.accepted()

@@ -17,7 +17,8 @@ type Stream struct {
 	// Guarded by the session's lock.
 	receiver Receiver     // nil until Backend.Open has returned
 	queue    []Frame      // accepted, not yet taken by the receiver
-	draining bool         // a goroutine works on the queue, or Open is under way
+	draining bool         // somebody works on the queue, or Open is under way
+	failed   bool         // the receiver has; only who drains uses it
 	end      *Termination // no frame follows those in the queue
 }
 
@@ -248,7 +249,7 @@ func (s *Session) deliver(now time.Time, f Frame, fx *effects) {
 		st.queue = append(st.queue, f)
 		s.machine.in.pending += f.size()
 		if f.End == nil {
-			st.drainLater()
+			st.drainBy(fx)
 			continue
 		}
 		st.closing(f.End)
@@ -273,18 +274,35 @@ func (st *Stream) closing(t *Termination) {
 func (st *Stream) drainLater() {
 	if !st.draining && (len(st.queue) > 0 || st.end != nil) {
 		st.draining = true
-		go st.drain()
+		go st.drain(false)
 	}
 }
 
+// drainBy is drainLater, by the one who brought the frames, if he and the
+// receiver are up to it.
+func (st *Stream) drainBy(fx *effects) {
+	if _, ok := st.receiver.(Trier); ok && fx.patient && fx.hand == nil && !st.draining {
+		st.draining = true
+		fx.hand = st
+		return
+	}
+	st.drainLater()
+}
+
 // drain hands the queue to the receiver, without locks, and closes it at the
-// end. There is at most one drain per stream, so calls never overlap. A
-// receiver that failed gets nothing more.
-func (st *Stream) drain() {
+// end. There is at most one drain per stream, so calls never overlap. Who is here
+// on other business leaves to a goroutine what may take time. A receiver that
+// failed gets nothing more.
+func (st *Stream) drain(here bool) {
 	s := st.session
-	for failed := false; ; {
+	for {
 		s.mu.Lock()
 		batch, end := st.queue, st.end
+		if here && end != nil {
+			s.mu.Unlock()
+			go st.drain(false)
+			return
+		}
 		st.queue = nil
 		if len(batch) == 0 {
 			st.draining = end != nil // for good, at the end
@@ -295,22 +313,40 @@ func (st *Stream) drain() {
 			return
 		}
 		s.mu.Unlock()
-		for _, f := range batch {
-			if f.End == nil && !failed {
-				failed = !st.receive(f.Data)
+		for i, f := range batch {
+			if f.End == nil && !st.failed && !st.receive(f.Data, here) {
+				st.goOn(batch[i:])
+				return
 			}
 			s.taken(f.size())
 		}
 	}
 }
 
-func (st *Stream) receive(p []byte) (ok bool) {
+// goOn has a goroutine go on with what is left of a batch, and what came since.
+func (st *Stream) goOn(rest []Frame) {
+	st.session.mu.Lock()
+	st.queue = append(rest[:len(rest):len(rest)], st.queue...)
+	st.session.mu.Unlock()
+	go st.drain(false)
+}
+
+// receive gives a frame to the receiver. It reports false if who is here would
+// have to wait for that.
+func (st *Stream) receive(p []byte, here bool) (taken bool) {
+	taken, st.failed = true, true // if it panics
 	defer st.session.recoverBackend()
-	if err := st.receiver.Receive(p); err != nil {
-		st.Close(terminationOf(err))
-		return false
+	var err error
+	if here {
+		taken, err = st.receiver.(Trier).TryReceive(p)
+	} else {
+		err = st.receiver.Receive(p)
 	}
-	return true
+	if st.failed = err != nil; st.failed {
+		st.Close(terminationOf(err))
+		return true
+	}
+	return taken
 }
 
 func (st *Stream) closeReceiver(end *Termination) {
