@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/park"
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
 )
 
@@ -70,8 +71,11 @@ func (r *Relay) open(ctx context.Context, rt *route, mode TLSMode, raw net.Conn,
 	l.split, l.opened = in.split, opened
 	if l.socket != nil {
 		l.socket.patient = true
+		if c := r.parent.Adopt(raw); c != nil {
+			l.socket.adopted(c)
+		}
 		if !isTLS(l.Conn) {
-			l.Conn = raw
+			l.Conn = l.socket.Conn
 		}
 	}
 	return l, "", nil
@@ -171,6 +175,15 @@ func (in *negotiation) begin(rt *route, h header) ([][]byte, error) {
 		return nil, errMustTLS
 	}
 	return append(opened, features), nil
+}
+
+// caller returns the connection below, if that waits without a goroutine and never
+// blocks who writes; else nil.
+func (l *link) caller() park.Caller {
+	if l.socket == nil {
+		return nil
+	}
+	return l.socket.caller
 }
 
 // modern reports whether features follow a header (RFC 6120 §4.7.5).

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/mochibosh/mochibosh/internal/park"
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -33,14 +34,20 @@ func (s *stream) connect(ctx context.Context, h header) {
 	s.link = l
 	s.watch()
 	close(s.ready)
+	s.goOn = s.run
 	go s.run()
 }
 
-// run is the goroutine of a stream: it reads until the end, and says goodbye
-// to both sides.
+// run is the goroutine of a stream, which has one as long as there is something
+// to read, or, where connections cannot do without, always. At the end it says
+// goodbye to both sides.
 func (s *stream) run() {
-	defer close(s.done)
 	err := s.read()
+	if err == park.ErrNothing {
+		s.link.caller().OnReadable(s.goOn)
+		return
+	}
+	defer close(s.done)
 	s.unwatch()
 	t := &transport.Termination{Condition: transport.Normal}
 	if err != errEnded && err != errSilent {
@@ -106,6 +113,7 @@ func (s *stream) read() (err error) {
 			err = s.await()
 		}
 		if err != nil {
+			s.link.opened = frames // for the next time
 			return err
 		}
 	}
@@ -114,8 +122,8 @@ func (s *stream) read() (err error) {
 // await waits until the server has sent something.
 func (s *stream) await() error {
 	err := s.link.read()
-	if err == nil {
-		return nil
+	if err == nil || err == park.ErrNothing {
+		return err
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF

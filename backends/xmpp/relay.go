@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/mochibosh/mochibosh/internal/httpd"
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -19,6 +20,7 @@ import (
 type Relay struct {
 	opts   Options
 	limits xmlframe.Limits
+	parent *httpd.Parent // of connections that wait for their server
 	table  atomic.Pointer[table]
 	change sync.Mutex // one SetRoutes at a time
 }
@@ -34,6 +36,7 @@ type table struct {
 // [Relay.SetRoutes].
 func NewRelay(opts *Options) (*Relay, error) {
 	r := &Relay{opts: opts.withDefaults()}
+	r.parent = httpd.NewParent(r.opts.WriteTimeout)
 	r.limits.MaxBytes = r.opts.MaxStanza
 	r.table.Store(&table{})
 	return r, r.SetRoutes(r.opts.Routes)

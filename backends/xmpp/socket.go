@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/mochibosh/mochibosh/internal/park"
 )
 
 // buffer is what is read at once. Streams that wait for their server have none.
@@ -19,7 +21,8 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // when there is something to read. TLS may lie above it.
 type socket struct {
 	net.Conn
-	raw     syscall.RawConn
+	caller  park.Caller           // the same, once it needs no goroutine to wait; nil: it does
+	raw     syscall.RawConn       // of one that does
 	take    func(fd uintptr) bool // made once
 	patient bool                  // Read takes what wait has got, and never waits itself
 
@@ -43,13 +46,35 @@ func newSocket(conn net.Conn) *socket {
 	return s
 }
 
-// wait waits for something to read, and reads it.
+// adopted has another take over the connection, for good.
+func (s *socket) adopted(by park.Caller) {
+	s.Conn, s.caller = by, by
+	s.raw, s.take = nil, nil
+}
+
+// wait waits for something to read, and reads it. A connection that needs no
+// goroutine for that does not wait: park.ErrNothing.
 func (s *socket) wait() error {
 	s.free()
+	if s.caller != nil {
+		return s.try()
+	}
 	if err := s.raw.Read(s.take); err != nil {
 		return err
 	}
 	return s.err
+}
+
+// try reads what is there.
+func (s *socket) try() error {
+	buf := buffers.Get().(*buffer)
+	n, err := s.caller.TryRead(buf[:])
+	if n > 0 {
+		s.buf, s.got = buf, buf[:n]
+		return nil
+	}
+	buffers.Put(buf)
+	return err
 }
 
 // tryTake reads what is there; it reports false if there is nothing yet.
@@ -97,7 +122,8 @@ func (errNothing) Timeout() bool   { return true }
 func (errNothing) Temporary() bool { return true }
 
 // read waits until the server has sent something, and feeds it to the
-// splitter. What it had fed before must have been dealt with.
+// splitter. What it had fed before must have been dealt with. park.ErrNothing:
+// there is none, and waiting is up to the caller.
 func (l *link) read() error {
 	l.free()
 	switch {

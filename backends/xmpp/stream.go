@@ -27,6 +27,7 @@ type stream struct {
 	ready  chan struct{}      // closed when link is there, or never will be
 	done   chan struct{}      // closed when the stream has ended on both sides
 	link   *link              // nil if none; fixed when ready is closed
+	goOn   func()             // is run; made once
 
 	// opening is set from the server's header to its features. Only read uses it.
 	opening bool
@@ -44,6 +45,7 @@ type stream struct {
 	ended    bool       // nothing is written any more
 	lost     error      // why writing failed
 	restarts int        // new headers that the server has not answered
+	wrote    time.Time
 	alive    *time.Timer
 	expiry   *time.Timer
 }
@@ -55,9 +57,36 @@ func newStream(ctx context.Context, r *Relay, rt *route, out *transport.Stream) 
 	}
 }
 
+// TryReceive implements transport.Trier.
+func (s *stream) TryReceive(p []byte) (bool, error) {
+	select {
+	case <-s.ready:
+	default:
+		return false, nil
+	}
+	if s.link == nil {
+		return true, nil
+	}
+	if c := s.link.caller(); c == nil || !c.Drained() {
+		return false, nil
+	}
+	return true, s.take(p)
+}
+
 // Receive takes a frame of the client. It blocks until the server's features
 // are there, and while the server does not read.
 func (s *stream) Receive(p []byte) error {
+	if s.opened {
+		<-s.ready
+		if s.link == nil {
+			return nil // connect says why
+		}
+		s.flush()
+	}
+	return s.take(p)
+}
+
+func (s *stream) take(p []byte) error {
 	e, err := xmlframe.ParseElement(p, true, &s.relay.limits)
 	if err != nil {
 		return refused(err)
@@ -70,10 +99,6 @@ func (s *stream) Receive(p []byte) error {
 	if isOpen {
 		return s.open(e)
 	}
-	<-s.ready
-	if s.link == nil {
-		return nil // connect says why
-	}
 	switch {
 	case e.Name.Is(spaceFraming, "close"):
 		s.end()
@@ -84,7 +109,7 @@ func (s *stream) Receive(p []byte) error {
 		return nil // RFC 7395 §3.9: TLS is not negotiated in here
 	case e.Name.Is(spaceCompress, "compress"):
 		// XEP-0206 §4: not relayed. XEP-0138 §3 has the answer.
-		return s.out.Send(s.ctx, []byte("<failure xmlns='"+spaceCompress+"'><setup-failed/></failure>"))
+		return s.out.TrySend([]byte("<failure xmlns='" + spaceCompress + "'><setup-failed/></failure>"))
 	case s.proven.Load():
 		return s.keep(unprefixed(e.Raw))
 	}
@@ -116,10 +141,6 @@ func (s *stream) open(e *xmlframe.Element) error {
 		ctx, cancel := context.WithCancel(s.ctx)
 		s.cancel = cancel
 		go s.connect(ctx, s.said)
-		return nil
-	}
-	<-s.ready
-	if s.link == nil {
 		return nil
 	}
 	s.restart()

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"crypto/tls"
+	"sync"
 	"time"
 )
 
@@ -9,22 +10,44 @@ import (
 func (s *stream) write(p []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.over() {
+	now := time.Now()
+	if s.over(now) {
 		return nil
 	}
-	s.link.SetWriteDeadline(time.Now().Add(s.relay.opts.WriteTimeout))
+	if s.link.caller() == nil {
+		s.link.SetWriteDeadline(now.Add(s.relay.opts.WriteTimeout))
+	}
 	if _, err := s.link.Write(p); err != nil {
 		s.lose(err)
 		return endOf(s.fault(err))
 	}
-	s.postpone()
 	return nil
 }
 
-func (s *stream) over() bool {
+// over reports whether nothing is written any more; else it puts the next
+// keep-alive off.
+func (s *stream) over(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.wrote = now
 	return s.ended
+}
+
+// flush waits until the server has read what was written, or until the end.
+func (s *stream) flush() {
+	c := s.link.caller()
+	if c == nil || c.Drained() {
+		return
+	}
+	drained := make(chan struct{})
+	c.Unblock(sync.OnceFunc(func() { close(drained) }))
+	if c.Drained() {
+		return
+	}
+	select {
+	case <-drained:
+	case <-s.done:
+	}
 }
 
 // lose notes that the server cannot be written to, and wakes read.
@@ -63,6 +86,7 @@ func (s *stream) watch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if every := s.relay.opts.KeepAlive; every > 0 {
+		s.wrote = time.Now()
 		s.alive = time.AfterFunc(every, s.keepAlive)
 	}
 	if conn, ok := s.link.Conn.(*tls.Conn); ok {
@@ -83,22 +107,22 @@ func (s *stream) unwatch() {
 	s.alive = nil
 }
 
-// keepAlive writes a space (RFC 6120 §4.6.1), but not while anything is being
-// negotiated (§5.3.3, §6.3.5).
+// keepAlive writes a space (RFC 6120 §4.6.1) when nothing was written for so
+// long, but not while anything is being negotiated (§5.3.3, §6.3.5).
 func (s *stream) keepAlive() {
-	if s.settled.Load() {
-		s.write([]byte{' '})
-	} else {
-		s.postpone()
+	every := s.relay.opts.KeepAlive
+	s.mu.Lock()
+	next := every - time.Since(s.wrote)
+	s.mu.Unlock()
+	if next <= 0 {
+		if next = every; s.settled.Load() {
+			s.write([]byte{' '})
+		}
 	}
-}
-
-// postpone puts the next keep-alive off.
-func (s *stream) postpone() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.alive != nil && !s.ended {
-		s.alive.Reset(s.relay.opts.KeepAlive)
+		s.alive.Reset(next)
 	}
 }
 

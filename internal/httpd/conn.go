@@ -41,6 +41,8 @@ type conn struct {
 	slow       *time.Timer
 	posted     bool   // by the last request
 	taken      bool   // by a handler; the server does not count it any more
+	trusting   bool   // who waits copes with nothing to read
+	late       bool   // the other end did not read in time
 	readable   func() // of one that was taken, and the next
 	onDrained  func()
 
@@ -390,6 +392,7 @@ func (c *conn) tooSlow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.out) > 0 {
+		c.late = true
 		c.lost()
 	}
 }

@@ -153,8 +153,14 @@ func (c *netConn) OnReadable(f func()) {
 
 // tellReadable calls who waits for input, with the lock held.
 func (c *conn) tellReadable() {
+	if c.state != hijacked || len(c.ahead) > 0 || c.trusting || c.readable != nil && c.peek() != nothing {
+		c.callReadable()
+	}
+}
+
+func (c *conn) callReadable() {
 	f := c.readable
-	if f == nil || c.state == hijacked && len(c.ahead) == 0 && c.peek() == nothing {
+	if f == nil {
 		return
 	}
 	c.readable = nil

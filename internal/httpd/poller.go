@@ -18,7 +18,8 @@ type poller struct {
 	mu    sync.RWMutex
 	conns []*conn // by descriptor
 	n     int
-	last  bool // it is closed with its last connection
+	ends  bool // it is closed with its last connection
+	last  bool // and takes no other
 }
 
 const (
@@ -73,7 +74,18 @@ func (p *poller) remove(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns[c.fd] = nil
-	if p.n--; p.last && p.n == 0 {
+	if p.n--; p.n == 0 && (p.ends || p.last) {
+		p.last = true
+		syscall.Close(p.stop[1])
+	}
+}
+
+// endWhenEmpty is closeWhenEmpty, but until then others may come.
+func (p *poller) endWhenEmpty() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ends = true; p.n == 0 && !p.last {
+		p.last = true
 		syscall.Close(p.stop[1])
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
+
+	"github.com/mochibosh/mochibosh/internal/park"
 )
 
 // A Server is one of net/http here.
@@ -41,3 +44,12 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.server().Shutdow
 
 // Close is that of http.Server.
 func (s *Server) Close() error { return s.server().Close() }
+
+// A Parent takes no connections here.
+type Parent struct{}
+
+// NewParent returns a parent.
+func NewParent(time.Duration) *Parent { return nil }
+
+// Adopt returns nil.
+func (*Parent) Adopt(net.Conn) park.Caller { return nil }

@@ -4,6 +4,7 @@
 package park
 
 import (
+	"errors"
 	"net"
 	"net/http"
 )
@@ -57,3 +58,17 @@ type Conn interface {
 	// connection.
 	Drained() bool
 }
+
+// A Caller is a connection that was made here. Its Write takes everything at
+// once, as after Unblock.
+type Caller interface {
+	Conn
+
+	// TryRead is Read, but does not wait: ErrNothing is for what OnReadable is
+	// for. That may also call when there is nothing, and when the read deadline
+	// is over.
+	TryRead(p []byte) (int, error)
+}
+
+// ErrNothing says that there is nothing to read now.
+var ErrNothing = errors.New("park: nothing to read")
