@@ -34,7 +34,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	to := askerOf(r)
 	err = park.Hold(w, r,
 		func(f func(transport.Response)) (transport.Pending, error) {
-			return s.ExchangeFunc(h.request(r, req, s), f)
+			return s.ExchangeFunc(h.inCore(r, req, s), f)
 		},
 		func(resp transport.Response) { h.respond(w, to, s, resp, late) })
 	var over *transport.Termination
@@ -58,8 +58,8 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	}
 }
 
-// request says in the core's words what the client wants.
-func (h *Handler) request(r *http.Request, req *request, s *transport.Session) transport.Request {
+// inCore says in the core's words what the client wants.
+func (h *Handler) inCore(r *http.Request, req *request, s *transport.Session) transport.Request {
 	p := s.Params()
 	n := newNote(req)
 	out := transport.Request{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/mochibosh/mochibosh/internal/origin"
 	"github.com/mochibosh/mochibosh/internal/reqbody"
@@ -36,8 +37,8 @@ func NewHandler(m *transport.Manager, opts *Options) *Handler {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
+	header["Cache-Control"] = noStore
+	header["X-Content-Type-Options"] = noSniff
 	h.origins.SetHeaders(header, r)
 	if !h.origins.Allows(r) {
 		h.violation(r, "origin not allowed")
@@ -57,17 +58,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Shared values: a header line costs no allocation then. The slices have no
+// room, so an append copies.
+var (
+	noStore      = []string{"no-store"}
+	noSniff      = []string{"nosniff"}
+	varyEncoding = []string{"Accept-Encoding"}
+	varyBoth     = []string{"Origin", "Accept-Encoding"}
+	defaultTypes = []string{defaultContentType}
+)
+
 const allowedMethods = "POST, GET, HEAD, OPTIONS"
 
 // page is for people who open the address in a browser.
 const page = "This is a BOSH endpoint (XEP-0124). Programs talk to it with POST.\n"
 
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
-	var req request
-	data, err := h.read(w, r)
-	if err == nil {
-		req, err = parse(data, &h.limits, h.renames)
-	}
+	req, err := h.request(w, r)
 	var refused *refusal
 	switch {
 	case err != nil && !errors.As(err, &refused):
@@ -82,13 +89,33 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// bodies are buffers for those of requests, of which nothing is kept.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooled is the largest buffer that is kept for the next request or answer.
+const maxPooled = 16 << 10
+
+// request reads what the client says.
+func (h *Handler) request(w http.ResponseWriter, r *http.Request) (req request, err error) {
+	buf := bodies.Get().(*[]byte)
+	defer bodies.Put(buf)
+	data, err := h.read((*buf)[:0], w, r)
+	if err != nil {
+		return req, err
+	}
+	if cap(data) <= maxPooled {
+		*buf = data[:0]
+	}
+	return parse(data, &h.limits, h.renames)
+}
+
 // read takes in the body, and undoes its coding (XEP-0124 §7.2, accept).
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (h *Handler) read(buf []byte, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	c, known := codingOf(r.Header["Content-Encoding"])
 	if !known || c != identity && h.opts.NoAccept {
 		return nil, errCoding
 	}
-	data, err := reqbody.Read(w, r, h.opts.MaxBody, h.opts.BodyTimeout)
+	data, err := reqbody.Append(buf, w, r, h.opts.MaxBody, h.opts.BodyTimeout)
 	if err != nil {
 		return nil, err
 	}

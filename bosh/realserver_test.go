@@ -62,6 +62,15 @@ type realServer struct {
 	finished chan string // tells of each request that the handler is done with it
 }
 
+// A finishing writer is a park.Observer.
+type finishing struct {
+	http.ResponseWriter
+	server *realServer
+	proto  string
+}
+
+func (w finishing) Over() { w.server.finished <- w.proto }
+
 // The kinds of server: net/http, with Listen or without, and httpd, which has
 // net/http for TLS and HTTP/2.
 var kinds = []string{"net/http", "Listen", "httpd"}
@@ -80,7 +89,7 @@ func startServer(t testing.TB, kind string) *realServer {
 		ConnContext: bosh.ConnContext, Protocols: new(http.Protocols), MaxHeaderBytes: 10000, ReadHeaderTimeout: 10 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			proto := r.Proto
-			park.Observe(w, w, func(w http.ResponseWriter) { h.ServeHTTP(w, r) }, func() { s.finished <- proto })
+			park.Observe(w, finishing{w, s, proto}, h, r)
 		}),
 	}
 	srv.Protocols.SetHTTP1(true)

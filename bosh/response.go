@@ -2,10 +2,13 @@ package bosh
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/park"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -32,7 +35,14 @@ func askerOf(r *http.Request) asker {
 func (h *Handler) write(w http.ResponseWriter, to asker, status int, contentType string, body []byte) {
 	header := w.Header()
 	if h.opts.CompressFrom >= 0 && to.post {
-		header.Add("Vary", "Accept-Encoding")
+		switch vary := header["Vary"]; {
+		case vary == nil:
+			header["Vary"] = varyEncoding
+		case len(vary) == 1 && vary[0] == varyBoth[0]:
+			header["Vary"] = varyBoth
+		default:
+			header.Add("Vary", "Accept-Encoding")
+		}
 		if len(body) >= h.opts.CompressFrom {
 			if c := chooseCoding(to.accept); c != identity {
 				header.Set("Content-Encoding", string(c))
@@ -40,9 +50,13 @@ func (h *Handler) write(w http.ResponseWriter, to asker, status int, contentType
 			}
 		}
 	}
-	header.Set("Content-Type", contentType)
+	if contentType == defaultContentType {
+		header["Content-Type"] = defaultTypes
+	} else {
+		header.Set("Content-Type", contentType)
+	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if h.opts.WriteTimeout > 0 {
+	if _, bounded := w.(park.Writer); !bounded && h.opts.WriteTimeout > 0 {
 		// From now: a deadline from before would cut a request that was held.
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.opts.WriteTimeout))
 	}
@@ -59,9 +73,20 @@ type wrapper struct {
 	streamDeclared bool // the prefix stream is declared
 }
 
+var wrappers = sync.Pool{New: func() any { return new(wrapper) }}
+
 func newWrapper(size int) *wrapper {
-	xml := make([]byte, 0, 256+size)
-	return &wrapper{xml: append(xml, "<body xmlns='"+namespace+"'"...), open: true}
+	b := wrappers.Get().(*wrapper)
+	*b = wrapper{xml: slices.Grow(b.xml[:0], 256+size), open: true}
+	b.xml = append(b.xml, "<body xmlns='"+namespace+"'"...)
+	return b
+}
+
+// free gives it back; its bytes are not to be used any more.
+func (b *wrapper) free() {
+	if cap(b.xml) <= maxPooled {
+		wrappers.Put(b)
+	}
 }
 
 func (b *wrapper) attr(name, value string) {
@@ -129,6 +154,7 @@ func terminal(c condition) []byte {
 func (h *Handler) respond(w http.ResponseWriter, to asker, s *transport.Session, r transport.Response, late bool) {
 	p := s.Params()
 	b := newWrapper(payloadSize(r.Frames))
+	defer b.free()
 	frames, o := openedIn(r.Frames)
 	status := http.StatusOK
 	switch {

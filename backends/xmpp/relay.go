@@ -92,7 +92,8 @@ func (r *Relay) Open(ctx context.Context, st *transport.Stream) (transport.Recei
 	domain, t := strings.ToLower(st.Target()), r.table.Load()
 	switch {
 	case t.routes[domain] != nil:
-		return newStream(ctx, r, t.routes[domain], st), nil
+		rt := t.routes[domain]
+		return newStream(r.remember(ctx, rt), r, rt, st), nil
 	case t.gone[domain]:
 		return nil, &transport.Termination{Condition: transport.HostGone, Text: "this domain is no longer served here"}
 	}

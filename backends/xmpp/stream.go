@@ -87,33 +87,37 @@ func (s *stream) Receive(p []byte) error {
 }
 
 func (s *stream) take(p []byte) error {
-	e, err := xmlframe.ParseElement(p, true, &s.relay.limits)
+	name, raw, err := xmlframe.CheckElement(p, true, &s.relay.limits)
 	if err != nil {
 		return refused(err)
 	}
-	isOpen := e.Name.Is(spaceFraming, "open")
+	isOpen := name.Is(spaceFraming, "open")
 	if !s.opened && !isOpen {
 		// RFC 7395 §3.4: the first frame is <open/>.
 		return &transport.Termination{Condition: transport.BadRequest, Text: "the stream does not begin with <open/>"}
 	}
 	if isOpen {
+		e, err := xmlframe.ParseElement(p, true, &s.relay.limits)
+		if err != nil {
+			return refused(err)
+		}
 		return s.open(e)
 	}
 	switch {
-	case e.Name.Is(spaceFraming, "close"):
+	case name.Is(spaceFraming, "close"):
 		s.end()
 		return nil
-	case e.Name.Is(spaceStream, "stream"), e.Name.Space == spaceFraming:
-		return &transport.Termination{Condition: transport.BadRequest, Text: "<" + e.Name.Local + "/> is not for a client to send"}
-	case e.Name.Is(spaceTLS, "starttls"):
+	case name.Is(spaceStream, "stream"), name.Space == spaceFraming:
+		return &transport.Termination{Condition: transport.BadRequest, Text: "<" + name.Local + "/> is not for a client to send"}
+	case name.Is(spaceTLS, "starttls"):
 		return nil // RFC 7395 §3.9: TLS is not negotiated in here
-	case e.Name.Is(spaceCompress, "compress"):
+	case name.Is(spaceCompress, "compress"):
 		// XEP-0206 §4: not relayed. XEP-0138 §3 has the answer.
 		return s.out.TrySend([]byte("<failure xmlns='" + spaceCompress + "'><setup-failed/></failure>"))
 	case s.proven.Load():
-		return s.keep(unprefixed(e.Raw))
+		return s.keep(unprefixed(raw))
 	}
-	return s.write(unprefixed(e.Raw))
+	return s.write(unprefixed(raw))
 }
 
 // keep has what comes too early wait for the client's new <open/>: between

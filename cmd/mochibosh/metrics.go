@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,8 @@ type metrics struct {
 	open      *prometheus.GaugeVec
 	durations *prometheus.HistogramVec
 	reloads   *prometheus.CounterVec
+
+	traffic sync.Map // *traffic by protocol
 }
 
 func newMetrics() *metrics {
@@ -97,22 +100,45 @@ func (m *metrics) trace() *transport.Trace {
 			m.ended.WithLabelValues(p, string(t.Condition)).Inc()
 		},
 		Answered: func(s *transport.Session, frames, bytes int) {
-			p := s.Params().Protocol
-			empty := "false"
+			t := m.trafficOf(s.Params().Protocol)
 			if frames == 0 {
-				empty = "true"
+				t.empty.Inc()
+				return
 			}
-			m.answers.WithLabelValues(p, empty).Inc()
-			m.frames.WithLabelValues(p, "out").Add(float64(frames))
-			m.bytes.WithLabelValues(p, "out").Add(float64(bytes))
+			t.answers.Inc()
+			t.framesOut.Add(float64(frames))
+			t.bytesOut.Add(float64(bytes))
 		},
 		Accepted: func(s *transport.Session, frames, bytes int) {
-			p := s.Params().Protocol
-			m.frames.WithLabelValues(p, "in").Add(float64(frames))
-			m.bytes.WithLabelValues(p, "in").Add(float64(bytes))
+			t := m.trafficOf(s.Params().Protocol)
+			t.framesIn.Add(float64(frames))
+			t.bytesIn.Add(float64(bytes))
 		},
 		Repeated: func(s *transport.Session) { m.repeats.WithLabelValues(s.Params().Protocol).Inc() },
 	}
+}
+
+// traffic is that of one protocol: to find a metric by its labels takes longer
+// than to count.
+type traffic struct {
+	answers, empty      prometheus.Counter
+	framesIn, framesOut prometheus.Counter
+	bytesIn, bytesOut   prometheus.Counter
+}
+
+func (m *metrics) trafficOf(protocol string) *traffic {
+	if t, ok := m.traffic.Load(protocol); ok {
+		return t.(*traffic)
+	}
+	t, _ := m.traffic.LoadOrStore(protocol, &traffic{
+		answers:   m.answers.WithLabelValues(protocol, "false"),
+		empty:     m.answers.WithLabelValues(protocol, "true"),
+		framesIn:  m.frames.WithLabelValues(protocol, "in"),
+		framesOut: m.frames.WithLabelValues(protocol, "out"),
+		bytesIn:   m.bytes.WithLabelValues(protocol, "in"),
+		bytesOut:  m.bytes.WithLabelValues(protocol, "out"),
+	})
+	return t.(*traffic)
 }
 
 // relayTrace returns what the relay is to tell.

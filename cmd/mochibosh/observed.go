@@ -8,47 +8,72 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/mochibosh/mochibosh/internal/park"
 )
 
 // observed counts the requests of an endpoint, and logs each at debug level:
 // its path, never its query, which may have keys.
-func (g *gateway) observed(endpoint string, next http.Handler) http.Handler {
-	open := g.metrics.open.WithLabelValues(endpoint)
-	durations := g.metrics.durations.WithLabelValues(endpoint)
+func (g *gateway) observed(name string, next http.Handler) http.Handler {
+	e := &endpoint{
+		name:      name,
+		gateway:   g,
+		open:      g.metrics.open.WithLabelValues(name),
+		durations: g.metrics.durations.WithLabelValues(name),
+		ok:        g.metrics.requests.WithLabelValues(name, "200"),
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		n := &noting{ResponseWriter: w}
-		open.Inc()
-		// What the last function knows is kept while a request is held, so it
-		// knows the request only if it is to be logged.
-		var logged *http.Request
+		e.open.Inc()
+		n := &noting{ResponseWriter: w, endpoint: e, start: time.Now()}
+		// It is kept while the request is held, so it knows that only if it is to
+		// be logged.
 		if g.logger.Enabled(r.Context(), slog.LevelDebug) {
-			logged = r
+			n.logged = r
 		}
-		park.Observe(w, n, func(w http.ResponseWriter) { next.ServeHTTP(w, r) }, func() {
-			open.Dec()
-			took := time.Since(start)
-			if n.status == 0 {
-				n.status = 499 // no answer: the client was gone
-			}
-			g.metrics.requests.WithLabelValues(endpoint, strconv.Itoa(n.status)).Inc()
-			if n.status != http.StatusSwitchingProtocols {
-				durations.Observe(took.Seconds())
-			}
-			if r := logged; r != nil {
-				g.logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", n.status,
-					"bytes", n.bytes, "took", took, "proto", r.Proto, "tls", r.TLS != nil)
-			}
-		})
+		park.Observe(w, n, next, r)
 	})
 }
 
-// A noting writer notes what was answered.
+// An endpoint has the metrics of one.
+type endpoint struct {
+	name      string
+	gateway   *gateway
+	open      prometheus.Gauge
+	durations prometheus.Observer
+	ok        prometheus.Counter // answers of the usual status
+}
+
+// A noting writer notes what was answered. It is a park.Observer.
 type noting struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	endpoint *endpoint
+	start    time.Time
+	logged   *http.Request // nil: it is not
+	status   int
+	bytes    int64
+}
+
+// Over implements park.Observer.
+func (n *noting) Over() {
+	e, took := n.endpoint, time.Since(n.start)
+	e.open.Dec()
+	switch n.status {
+	case http.StatusOK:
+		e.ok.Inc()
+	case 0:
+		n.status = 499 // no answer: the client was gone
+		fallthrough
+	default:
+		e.gateway.metrics.requests.WithLabelValues(e.name, strconv.Itoa(n.status)).Inc()
+	}
+	if n.status != http.StatusSwitchingProtocols {
+		e.durations.Observe(took.Seconds())
+	}
+	if r := n.logged; r != nil {
+		e.gateway.logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", n.status,
+			"bytes", n.bytes, "took", took, "proto", r.Proto, "tls", r.TLS != nil)
+	}
 }
 
 func (n *noting) WriteHeader(status int) {

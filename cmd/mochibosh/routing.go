@@ -71,7 +71,17 @@ func (g *gateway) handler() http.Handler {
 	}
 	r.NotFoundHandler = g.observed("other", http.HandlerFunc(g.notFound))
 	proxies, _ := s.proxies() // validated
-	return clientaddr.Handler(r, proxies, clientaddr.Header(s.Forwarded))
+	return clientaddr.Handler(answeredBy(r), proxies, clientaddr.Header(s.Forwarded))
+}
+
+// answeredBy has the router find who answers, and no more: it would make two
+// copies of each request to tell them what it knows, which nobody here asks for.
+func answeredBy(router *mux.Router) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var m mux.RouteMatch
+		router.Match(r, &m) // there always is one
+		m.Handler.ServeHTTP(w, r)
+	})
 }
 
 func (g *gateway) bosh() http.Handler {

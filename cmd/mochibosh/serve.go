@@ -88,6 +88,7 @@ func newHTTPServer(s *settings, h http.Handler, logger *slog.Logger) *httpd.Serv
 		Other:         other,
 		HeaderTimeout: s.HeaderTimeout,
 		IdleTimeout:   s.IdleTimeout,
+		WriteTimeout:  s.WriteTimeout,
 		MaxHeader:     int(s.MaxHeader),
 		Logger:        logger,
 	}}

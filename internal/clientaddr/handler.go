@@ -26,21 +26,21 @@ const (
 // there, as far as the proxies say so. [From] tells the addresses.
 func Handler(next http.Handler, proxies Proxies, header Header) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		said, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err != nil { // not over TCP: nobody can be told from anybody
 			next.ServeHTTP(w, r)
 			return
 		}
-		peer = netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port())
+		peer := netip.AddrPortFrom(said.Addr().Unmap().WithZone(""), said.Port())
 		found := hop{client: peer}
 		if proxies.Trust(peer.Addr()) {
 			found = proxies.find(peer, r.Header, header)
 		}
-		client := net.TCPAddrFromAddrPort(found.client)
 		here := peer.Addr().IsLoopback() && IsLoopback(r.Host) && !passedOn(r.Header)
-		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, &ends{client, local, peer, here}))
-		r.RemoteAddr = found.client.String()
+		r = r.WithContext(&ends{r.Context(), found.client, peer, here})
+		if found.client != said {
+			r.RemoteAddr = found.client.String()
+		}
 		if found.host != "" {
 			r.Host = found.host
 		}
@@ -56,17 +56,28 @@ func Handler(next http.Handler, proxies Proxies, header Header) http.Handler {
 
 type contextKey struct{}
 
+// ends is the context of a request, with what is known of its connection.
 type ends struct {
-	client, local net.Addr
-	peer          netip.AddrPort
+	context.Context
+	client, peer  netip.AddrPort
 	onThisMachine bool
 }
 
+// Value implements context.Context.
+func (e *ends) Value(key any) any {
+	if key == (contextKey{}) {
+		return e
+	}
+	return e.Context.Value(key)
+}
+
 // From returns the addresses of the client and of the server's end of the
-// connection, of a request that went through [Handler]; nil if it did not.
+// connection, as long as that is there, of a request that went through [Handler];
+// nil if it did not.
 func From(ctx context.Context) (client, local net.Addr) {
 	if e, ok := ctx.Value(contextKey{}).(*ends); ok {
-		return e.client, e.local
+		local, _ = e.Context.Value(http.LocalAddrContextKey).(net.Addr)
+		return net.TCPAddrFromAddrPort(e.client), local
 	}
 	return nil, nil
 }
@@ -118,7 +129,7 @@ func (p Proxies) find(peer netip.AddrPort, h http.Header, which Header) hop {
 	switch {
 	case len(found) == 0:
 		// Some proxies tell the scheme and the host alone.
-		if which != Forwarded {
+		if which != Forwarded && (h["X-Forwarded-Proto"] != nil || h["X-Forwarded-Host"] != nil) {
 			alone, _ := parseXForwarded([]string{""}, h["X-Forwarded-Proto"], h["X-Forwarded-Host"])
 			alone[0].client = peer
 			return alone[0]

@@ -73,6 +73,13 @@ func (b *body) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// Arrived reports whether all of the body is there: reading it waits for nothing.
+func (b *body) Arrived() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.r != nil && b.chunks == nil && !b.expects && int64(b.r.Buffered()) >= b.left
+}
+
 func (b *body) readCounted(p []byte) (n int, err error) {
 	n, err = b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)

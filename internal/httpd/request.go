@@ -43,8 +43,10 @@ func (r *reader) request() (*http.Request, *response, error) {
 	// What the request says points into this.
 	head := string(r.head)
 	line, fields, _ := strings.Cut(head, "\n")
-	req, err := parseLine(trimEOL(line))
-	if err != nil {
+	c := r.conn
+	w := &response{conn: c, length: -1, r: r, ctx: &requestContext{conn: c}}
+	req := blank.WithContext(w.ctx)
+	if err := parseLine(req, trimEOL(line)); err != nil {
 		return nil, nil, err
 	}
 	if err := parseFields(req, fields); err != nil {
@@ -54,12 +56,7 @@ func (r *reader) request() (*http.Request, *response, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c := r.conn
 	c.posted = req.Method == http.MethodPost
-	w := &response{conn: c, length: -1, r: r}
-	ctx := &requestContext{conn: c}
-	w.ctx = ctx
-	req = req.WithContext(ctx)
 	req.RemoteAddr = c.remote
 	w.accept(req)
 	w.body.begin(r, w, req, coding)
@@ -72,6 +69,9 @@ func (r *reader) request() (*http.Request, *response, error) {
 	}
 	return req, w, nil
 }
+
+// blank is what requests are made of: a context needs a copy anyway.
+var blank http.Request
 
 // readHead reads the request line and the header into head.
 func (r *reader) readHead() error {
@@ -127,16 +127,16 @@ func trimEOL(line string) string {
 }
 
 // parseLine reads the request line.
-func parseLine(line string) (*http.Request, error) {
+func parseLine(req *http.Request, line string) error {
 	method, rest, ok := strings.Cut(line, " ")
 	target, proto, ok2 := strings.Cut(rest, " ")
 	if !ok || !ok2 {
-		return nil, malformed("malformed request line")
+		return malformed("malformed request line")
 	}
 	if !isToken(method) {
-		return nil, malformed("invalid method")
+		return malformed("invalid method")
 	}
-	req := &http.Request{Method: method, RequestURI: target, Proto: proto}
+	req.Method, req.RequestURI, req.Proto = method, target, proto
 	switch proto {
 	case "HTTP/1.1":
 		req.ProtoMajor, req.ProtoMinor = 1, 1
@@ -144,26 +144,35 @@ func parseLine(line string) (*http.Request, error) {
 		req.ProtoMajor, req.ProtoMinor = 1, 0
 	default:
 		if req.ProtoMajor, req.ProtoMinor, ok = http.ParseHTTPVersion(proto); !ok {
-			return nil, malformed("malformed HTTP version")
+			return malformed("malformed HTTP version")
 		}
 		if req.ProtoMajor != 1 {
-			return nil, statusError{http.StatusHTTPVersionNotSupported, "unsupported protocol version"}
+			return statusError{http.StatusHTTPVersionNotSupported, "unsupported protocol version"}
 		}
 	}
 	// The target of CONNECT is an authority and nothing else (RFC 9112 §3.2.3).
+	if isPlainPath(target) && method != http.MethodConnect {
+		req.URL = &url.URL{Path: target}
+		return nil
+	}
 	authority := method == http.MethodConnect && !strings.HasPrefix(target, "/")
 	if authority {
 		target = "http://" + target
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
-		return nil, malformed("malformed target")
+		return malformed("malformed target")
 	}
 	if authority {
 		u.Scheme = ""
 	}
 	req.URL = u
-	return req, nil
+	return nil
+}
+
+// isPlainPath reports whether a target is a path and nothing else, as most are.
+func isPlainPath(target string) bool {
+	return strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "//") && all(target, inPlainPath)
 }
 
 // parseFields reads the header.
@@ -296,6 +305,7 @@ const (
 	inToken = 1 << iota
 	inValue
 	inHost
+	inPlainPath
 )
 
 var classes = func() (t [256]uint8) {
@@ -304,6 +314,9 @@ var classes = func() (t [256]uint8) {
 		letter := b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9'
 		if letter || b != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0 {
 			t[c] |= inToken
+		}
+		if letter || b == '/' || b == '-' || b == '_' || b == '.' {
+			t[c] |= inPlainPath
 		}
 		if b >= ' ' && b != 0x7f || b == '\t' {
 			t[c] |= inValue

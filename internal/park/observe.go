@@ -2,66 +2,81 @@ package park
 
 import (
 	"net/http"
-	"sync"
+	"sync/atomic"
 )
 
-// Observe has serve answer through note, which writes to w, and calls over once
-// that is over: when serve has returned, or, if it left then, at the end of the
-// answer or when the client is gone. Without this, a Writer would be hidden behind
-// note, and who waits would need a goroutine.
+// An Observer is what a handler answers through.
+type Observer interface {
+	http.ResponseWriter
+	// Over is called once when the answer has ended, or will never come.
+	Over()
+}
+
+// Observe has next answer through o, which writes to w, and calls Over when next
+// has returned, or, if it left then, at the end of the answer or when the client is
+// gone. Without this, a Writer would be hidden behind o, and who waits would need a
+// goroutine.
 //
-// What over refers to is kept as long as the request is held.
-func Observe(w, note http.ResponseWriter, serve func(http.ResponseWriter), over func()) {
+// What o refers to is kept as long as the request is held.
+func Observe(w http.ResponseWriter, o Observer, next http.Handler, r *http.Request) {
 	pw, ok := w.(Writer)
 	if !ok {
-		defer over()
-		serve(note)
+		defer o.Over()
+		next.ServeHTTP(o, r)
 		return
 	}
-	o := &observer{Writer: pw, note: note, over: sync.OnceFunc(over)}
+	ow := &observed{Writer: pw, by: o}
 	defer func() {
-		if !o.parked {
-			o.over()
+		if !ow.parked {
+			ow.end()
 		}
 	}()
-	serve(o)
+	next.ServeHTTP(ow, r)
 }
 
-type observer struct {
+type observed struct {
 	Writer
-	note   http.ResponseWriter
-	over   func()
+	by     Observer
+	gone   func()
 	parked bool // the handler's
+	ended  atomic.Bool
 }
 
-func (o *observer) Header() http.Header         { return o.note.Header() }
-func (o *observer) WriteHeader(status int)      { o.note.WriteHeader(status) }
-func (o *observer) Write(p []byte) (int, error) { return o.note.Write(p) }
+func (w *observed) end() {
+	if !w.ended.Swap(true) {
+		w.by.Over()
+	}
+}
+
+func (w *observed) Header() http.Header         { return w.by.Header() }
+func (w *observed) WriteHeader(status int)      { w.by.WriteHeader(status) }
+func (w *observed) Write(p []byte) (int, error) { return w.by.Write(p) }
 
 // Unwrap is for http.ResponseController.
-func (o *observer) Unwrap() http.ResponseWriter { return o.note }
+func (w *observed) Unwrap() http.ResponseWriter { return w.by }
 
 // Park implements Writer.
-func (o *observer) Park(e Events) {
-	gone := e.Gone
-	e.Gone = func() {
-		if gone != nil {
-			gone()
-		}
-		o.over()
+func (w *observed) Park(e Events) {
+	w.gone, e.Gone = e.Gone, w.left
+	w.parked = true
+	w.Writer.Park(e)
+}
+
+func (w *observed) left() {
+	if w.gone != nil {
+		w.gone()
 	}
-	o.parked = true
-	o.Writer.Park(e)
+	w.end()
 }
 
 // Unpark implements Writer.
-func (o *observer) Unpark() {
-	o.parked = false
-	o.Writer.Unpark()
+func (w *observed) Unpark() {
+	w.parked = false
+	w.Writer.Unpark()
 }
 
 // Finish implements Writer.
-func (o *observer) Finish() {
-	o.Writer.Finish()
-	o.over()
+func (w *observed) Finish() {
+	w.Writer.Finish()
+	w.end()
 }

@@ -96,8 +96,10 @@ func TestHold(t *testing.T) {
 // A noting writer counts what is written.
 type noting struct {
 	http.ResponseWriter
-	bytes int
+	bytes, over int
 }
+
+func (n *noting) Over() { n.over++ }
 
 func (n *noting) Write(p []byte) (int, error) {
 	n.bytes += len(p)
@@ -105,18 +107,17 @@ func (n *noting) Write(p []byte) (int, error) {
 }
 
 func TestObserve(t *testing.T) {
-	over := 0
 	run := func(w http.ResponseWriter, serve func(w http.ResponseWriter)) *noting {
-		over = 0
 		n := &noting{ResponseWriter: w}
-		park.Observe(w, n, serve, func() { over++ })
+		next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { serve(w) })
+		park.Observe(w, n, next, httptest.NewRequest("GET", "/", nil))
 		return n
 	}
 	for name, w := range map[string]http.ResponseWriter{"not parked": newWriter(), "without parking": httptest.NewRecorder()} {
 		t.Run(name, func(t *testing.T) {
 			n := run(w, func(w http.ResponseWriter) { io.WriteString(w, "hello") })
-			if n.bytes != 5 || over != 1 {
-				t.Error(n.bytes, over)
+			if n.bytes != 5 || n.over != 1 {
+				t.Error(n.bytes, n.over)
 			}
 		})
 	}
@@ -127,31 +128,31 @@ func TestObserve(t *testing.T) {
 			parked = w.(park.Writer)
 			parked.Park(park.Events{})
 		})
-		if over != 0 {
+		if n.over != 0 {
 			t.Error("over too early")
 		}
 		io.WriteString(parked, "hello")
 		parked.Finish()
 		parked.Finish()
-		if n.bytes != 5 || over != 1 {
-			t.Error(n.bytes, over)
+		if n.bytes != 5 || n.over != 1 {
+			t.Error(n.bytes, n.over)
 		}
 	})
 	t.Run("parked, and the client is gone", func(t *testing.T) {
 		w := newWriter()
 		gone := false
-		run(w, func(w http.ResponseWriter) { w.(park.Writer).Park(park.Events{Gone: func() { gone = true }}) })
-		if w.events.Gone(); !gone || over != 1 {
-			t.Error(gone, over)
+		n := run(w, func(w http.ResponseWriter) { w.(park.Writer).Park(park.Events{Gone: func() { gone = true }}) })
+		if w.events.Gone(); !gone || n.over != 1 {
+			t.Error(gone, n.over)
 		}
 	})
 	t.Run("taken back", func(t *testing.T) {
-		run(newWriter(), func(w http.ResponseWriter) {
+		n := run(newWriter(), func(w http.ResponseWriter) {
 			w.(park.Writer).Park(park.Events{})
 			w.(park.Writer).Unpark()
 		})
-		if over != 1 {
-			t.Error(over)
+		if n.over != 1 {
+			t.Error(n.over)
 		}
 	})
 }

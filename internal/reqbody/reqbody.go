@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -25,15 +26,23 @@ var (
 // of them what follows on the connection cannot be told from the rest of the
 // body: it is to be closed, and its deadline stays.
 func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration) ([]byte, error) {
+	return Append(nil, w, r, max, timeout)
+}
+
+// Append is Read that appends the body to dst, if it has room for it.
+func Append(dst []byte, w http.ResponseWriter, r *http.Request, max int, timeout time.Duration) ([]byte, error) {
 	if r.ContentLength > int64(max) {
 		return nil, tooBig(max)
 	}
+	if b, ok := r.Body.(arrived); ok && b.Arrived() {
+		timeout = 0 // nothing is waited for
+	}
 	rc := http.NewResponseController(w)
-	if r.ContentLength != 0 {
+	if r.ContentLength != 0 && timeout > 0 {
 		// Writers that know no deadlines, as in tests, are read without.
 		_ = rc.SetReadDeadline(time.Now().Add(timeout))
 	}
-	body, err := readAll(w, r, int64(max))
+	body, err := readAll(dst, w, r, int64(max))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -43,11 +52,14 @@ func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration
 	case err != nil:
 		return nil, err
 	}
-	if r.ContentLength != 0 {
+	if r.ContentLength != 0 && timeout > 0 {
 		_ = rc.SetReadDeadline(time.Time{})
 	}
 	return body, nil
 }
+
+// A body that is arrived knows whether all of it is there.
+type arrived interface{ Arrived() bool }
 
 func tooBig(max int) error { return fmt.Errorf("%w: more than %d bytes", ErrTooBig, max) }
 
@@ -55,12 +67,12 @@ func tooBig(max int) error { return fmt.Errorf("%w: more than %d bytes", ErrTooB
 // more is allocated as it arrives, else a header line would cost us a buffer.
 const trusted = 8 << 10
 
-func readAll(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
+func readAll(dst []byte, w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
 	n := r.ContentLength
 	if n < 0 || n > trusted {
 		return io.ReadAll(http.MaxBytesReader(w, r.Body, max))
 	}
-	body := make([]byte, n)
-	_, err := io.ReadFull(r.Body, body)
+	body := slices.Grow(dst, int(n))[:len(dst)+int(n)]
+	_, err := io.ReadFull(r.Body, body[len(dst):])
 	return body, err
 }

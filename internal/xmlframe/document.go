@@ -126,38 +126,57 @@ func ParseElement(data []byte, allowDecl bool, limits *Limits) (*Element, error)
 		return nil, s.fail(TooBig, lim.MaxBytes, "message too big")
 	}
 	e := new(Element)
-	if err := s.message(e, allowDecl); err != nil {
+	raw, err := s.message(allowDecl, func() error { return s.outermost(e) })
+	if err != nil {
 		return nil, s.incomplete(err)
 	}
+	e.Raw = raw
 	return e, nil
 }
 
-func (s *scanner) message(e *Element, allowDecl bool) error {
+// CheckElement is ParseElement for who only wants to know the element's name. Raw
+// is what it is there: the element as written, a part of data.
+func CheckElement(data []byte, allowDecl bool, limits *Limits) (name Name, raw []byte, err error) {
+	lim := limits.orDefault()
+	s := newScanner(data, lim)
+	defer s.free()
+	if len(data) > lim.MaxBytes {
+		return Name{}, nil, s.fail(TooBig, lim.MaxBytes, "message too big")
+	}
+	var c Child
+	raw, err = s.message(allowDecl, func() error { return s.child(&c, nil, Name{}) })
+	if err != nil {
+		return Name{}, nil, s.incomplete(err)
+	}
+	return c.Name, raw, nil
+}
+
+// message reads the one element of a message; begin reads its start tag.
+func (s *scanner) message(allowDecl bool, begin func() error) (raw []byte, err error) {
 	if len(s.data) > 0 && s.data[0] != '<' {
-		return s.fail(Malformed, 0, "message does not begin with '<'")
+		return nil, s.fail(Malformed, 0, "message does not begin with '<'")
 	}
 	if allowDecl {
 		if err := s.xmlDecl(); err != nil {
-			return err
+			return nil, err
 		}
 		if s.pos > 0 {
 			s.pos = s.space(s.pos)
 		}
 	}
 	if err := s.misc(true); err != nil {
-		return err
+		return nil, err
 	}
 	start := s.pos
-	if err := s.outermost(e); err != nil {
-		return err
+	if err := begin(); err != nil {
+		return nil, err
 	}
 	s.closeEmpty()
 	if err := s.run(0); err != nil {
-		return err
+		return nil, err
 	}
-	e.Raw = s.data[start:s.pos:s.pos]
 	if s.pos < len(s.data) {
-		return s.fail(Malformed, s.pos, "something after the element")
+		return nil, s.fail(Malformed, s.pos, "something after the element")
 	}
-	return nil
+	return s.data[start:s.pos:s.pos], nil
 }

@@ -1,6 +1,7 @@
 package xmlframe
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -336,6 +337,10 @@ func TestParseElement(t *testing.T) {
 			wantKind(t, err, c.kind)
 			if err == nil && !strings.HasSuffix(c.in, string(e.Raw)) {
 				t.Errorf("raw is %q", e.Raw)
+			}
+			name, raw, err2 := CheckElement([]byte(c.in), c.decl, nil)
+			if fmt.Sprint(err) != fmt.Sprint(err2) || err == nil && (name != e.Name || !bytes.Equal(raw, e.Raw)) {
+				t.Errorf("to check says %v, %q, %v", name, raw, err2)
 			}
 		})
 	}

@@ -146,6 +146,9 @@ func standsAlone(t *testing.T, doc []byte, root *Document, c *Child, there *deco
 	if err != nil {
 		t.Fatalf("%q does not stand alone as %q: %v", c.Raw, alone, err)
 	}
+	if name, raw, err := CheckElement(alone, false, roomy); err != nil || name != e.Name || !bytes.Equal(raw, e.Raw) {
+		t.Fatalf("to check %q says %v, %q, %v", alone, name, raw, err)
+	}
 	if e.Name != c.Name {
 		t.Fatalf("%v alone is %v\n%q\n%q", c.Name, e.Name, doc, alone)
 	}
