@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"compress/flate"
 	"errors"
 	"io"
@@ -26,6 +27,8 @@ type conn struct {
 	limit   int64         // bytes of one message, after decompression
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
+
+	listening bool // pongs count; only who reads uses it
 
 	// writing has one element; who takes it may write. It is no mutex because
 	// a write can wait for the client, in a test's bubble for the clock.
@@ -172,9 +175,21 @@ func (c *conn) message() (kind int, data []byte, err error) {
 	if err != nil {
 		return kind, nil, err
 	}
-	data, err = io.ReadAll(io.LimitReader(r, c.limit+1))
+	buf := readBuffers.Get().(*bytes.Buffer)
+	_, err = buf.ReadFrom(io.LimitReader(r, c.limit+1))
+	data = bytes.Clone(buf.Bytes()) // which takes no more than it has to: it is kept
+	if buf.Cap() <= maxPooled {
+		buf.Reset()
+		readBuffers.Put(buf)
+	}
 	return kind, data, err
 }
+
+// readBuffers are where messages come together.
+var readBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled is the largest buffer that is kept for the next message.
+const maxPooled = 16 << 10
 
 func isTimeout(err error) bool {
 	var timeout net.Error
@@ -189,6 +204,10 @@ func (c *conn) hear(timeout time.Duration) {
 
 // listen lets pongs count as signs of life.
 func (c *conn) listen() {
+	if c.listening {
+		return
+	}
+	c.listening = true
 	c.ws.SetPongHandler(func(string) error {
 		c.hear(c.silence)
 		return nil

@@ -56,8 +56,9 @@ func (x *xmpp) serve(ctx context.Context) {
 	x.conn.each(func() bool { return x.next(ctx, x.conn.silence, x.take) })
 }
 
-// next reads a message, and reports whether others may follow.
-func (x *xmpp) next(ctx context.Context, timeout time.Duration, take func(context.Context, *xmlframe.Element) error) bool {
+// next reads a message, which is one element (RFC 7395 §3.3.3), and reports
+// whether others may follow.
+func (x *xmpp) next(ctx context.Context, timeout time.Duration, take func(ctx context.Context, message []byte) error) bool {
 	data, err := x.conn.read(timeout)
 	if err != nil && !errors.Is(err, errTooBig) {
 		x.hangUp(err)
@@ -65,7 +66,7 @@ func (x *xmpp) next(ctx context.Context, timeout time.Duration, take func(contex
 		return false
 	}
 	if err == nil {
-		err = x.parse(ctx, data, take)
+		err = take(ctx, data)
 	}
 	if err != nil {
 		x.refuse(err)
@@ -74,21 +75,17 @@ func (x *xmpp) next(ctx context.Context, timeout time.Duration, take func(contex
 	return true
 }
 
-// parse reads the one element of a message (RFC 7395 §3.3.3). An XML
-// declaration in front is not recommended, but common before <open/>.
-func (x *xmpp) parse(ctx context.Context, data []byte, take func(context.Context, *xmlframe.Element) error) error {
-	e, err := xmlframe.ParseElement(data, true, &xmlframe.Limits{MaxBytes: x.opts.MaxBody})
+// begin makes the session, with the first element. The pull comes before the
+// backend, which may take its time: meanwhile, the client gets pings.
+//
+// An XML declaration in front is not recommended, but common before <open/>.
+func (x *xmpp) begin(ctx context.Context, message []byte) error {
+	e, err := xmlframe.ParseElement(message, true, x.limits())
 	if err != nil {
 		return err
 	}
-	return take(ctx, e)
-}
-
-// begin makes the session, with the first element. The pull comes before the
-// backend, which may take its time: meanwhile, the client gets pings.
-func (x *xmpp) begin(ctx context.Context, e *xmlframe.Element) error {
 	x.to, _ = e.Attr("", "to")
-	if err := check(e); err != nil {
+	if err := check(e.Name); err != nil {
 		return err
 	}
 	if e.Name.Is(spaceFraming, "close") {
@@ -114,37 +111,43 @@ func (x *xmpp) begin(ctx context.Context, e *xmlframe.Element) error {
 	if _, err := s.Open(ctx, "", x.to); err != nil {
 		return err
 	}
-	return x.push(ctx, e)
+	return x.push(ctx, e.Raw)
 }
+
+func (x *xmpp) limits() *xmlframe.Limits { return &xmlframe.Limits{MaxBytes: x.opts.MaxBody} }
 
 // take passes an element on. While the backend is behind it waits, and so does
 // the client, for nobody reads on.
-func (x *xmpp) take(ctx context.Context, e *xmlframe.Element) error {
+func (x *xmpp) take(ctx context.Context, message []byte) error {
+	name, element, err := xmlframe.CheckElement(message, true, x.limits())
+	if err != nil {
+		return err
+	}
 	if x.theirs {
 		return nil // nothing follows a <close/>
 	}
-	if e.Name.Is(spaceFraming, "close") {
-		x.end(ctx, e)
+	if name.Is(spaceFraming, "close") {
+		x.end(ctx, element)
 		return nil
 	}
 	if x.Session == nil {
 		return nil // it was refused, only <close/> is waited for
 	}
-	if err := check(e); err != nil {
+	if err := check(name); err != nil {
 		return err
 	}
 	// RFC 7395 §3.4: one stream on one connection.
-	if e.Name.Is(spaceFraming, "open") && !x.mayRestart.Swap(false) {
+	if name.Is(spaceFraming, "open") && !x.mayRestart.Swap(false) {
 		return &transport.Termination{Condition: transport.BadRequest, Text: "the stream is open already", Err: badFormat}
 	}
-	return x.push(ctx, e)
+	return x.push(ctx, element)
 }
 
 // end ends the session as the client asks for. The backend gets the <close/>
 // too.
-func (x *xmpp) end(ctx context.Context, e *xmlframe.Element) {
+func (x *xmpp) end(ctx context.Context, element []byte) {
 	if x.Session != nil {
-		_ = x.push(ctx, e) // an error means that the session is over
+		_ = x.push(ctx, element) // an error means that the session is over
 	}
 	x.closed()
 	if x.Session != nil {
@@ -152,20 +155,20 @@ func (x *xmpp) end(ctx context.Context, e *xmlframe.Element) {
 	}
 }
 
-func (x *xmpp) push(ctx context.Context, e *xmlframe.Element) error {
-	_, err := x.Session.Push(ctx, 0, []transport.Frame{{Data: e.Raw}})
+func (x *xmpp) push(ctx context.Context, element []byte) error {
+	_, err := x.Session.Push(ctx, 0, []transport.Frame{{Data: element}})
 	return err
 }
 
 // check refuses what can be no part of a stream. RFC 7395 §3.3.2: framing
 // elements of another namespace are invalid-namespace; and there is no
 // namespace to inherit (§3.3.3).
-func check(e *xmlframe.Element) error {
-	framing := e.Name.Local == "open" || e.Name.Local == "close"
+func check(name xmlframe.Name) error {
+	framing := name.Local == "open" || name.Local == "close"
 	switch {
-	case e.Name.Is(spaceStream, "stream"):
+	case name.Is(spaceStream, "stream"):
 		return notWellFormed
-	case e.Name.Space == "", framing && e.Name.Space != spaceFraming:
+	case name.Space == "", framing && name.Space != spaceFraming:
 		return invalidNamespace
 	}
 	return nil
