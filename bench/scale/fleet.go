@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -17,12 +18,15 @@ import (
 	"github.com/mochibosh/mochibosh/transport/push"
 )
 
-// topicName is what everybody subscribes to, and message what is published.
+// everybody is the topic of all, and message what is published there.
 const (
-	topicName = "t"
+	everybody = "everybody"
 	message   = `{"text":"a message of about a hundred bytes, as they are in chats and in tickers of all kinds"}`
-	subscribe = `{"op":"subscribe","topic":"` + topicName + `"}`
 )
+
+func subscribe(topic string) json.RawMessage {
+	return fmt.Appendf(nil, `{"op":"subscribe","topic":%q}`, topic)
+}
 
 // A fleet is many sessions in one process, of clients in the same process:
 // there are no sockets, only calls. What an answer sets off at the client is
@@ -108,6 +112,19 @@ type carrier func(*subscriber, *transport.Session) func()
 // that no session asks for another reason than that it was answered.
 const hold = 5 * time.Minute
 
+// A house is where the sessions are.
+type house struct {
+	bus      *bus.Bus
+	endpoint *push.Endpoint
+	carrier  carrier
+}
+
+func newHouse(sessions int, named string) *house {
+	b, options := bus.New(nil), &push.Options{Wait: hold, Inactivity: hold}
+	manager := transport.NewManager(&transport.Options{Backend: b, MaxSessions: sessions})
+	return &house{b, push.NewEndpoint(manager, options), carriers[named](manager, options)}
+}
+
 // newFleet returns a fleet without sessions: what it has by now is the
 // clients' side.
 func newFleet(n int) *fleet {
@@ -119,33 +136,37 @@ func newFleet(n int) *fleet {
 }
 
 // launch makes the sessions with their subscriptions.
-func (f *fleet) launch(ctx context.Context, named string) (*bus.Bus, error) {
-	b, options := bus.New(nil), &push.Options{Wait: hold, Inactivity: hold}
-	manager := transport.NewManager(&transport.Options{Backend: b, MaxSessions: len(f.subscribers)})
-	endpoint, carrier := push.NewEndpoint(manager, options), carriers[named](manager, options)
-	create := &push.Object{Messages: []json.RawMessage{json.RawMessage(subscribe)}}
+func (f *fleet) launch(ctx context.Context, h *house, topic string) error {
+	create := &push.Object{Messages: []json.RawMessage{subscribe(topic)}}
 	p := f.begin() // they get "subscribed"
 	var failed atomic.Pointer[error]
 	var all sync.WaitGroup
 	for part := range readers {
 		all.Go(func() {
 			for i := part; i < len(f.subscribers); i += readers {
-				session, _, err := endpoint.Create(ctx, create)
+				session, _, err := h.endpoint.Create(ctx, create)
 				if err != nil {
 					failed.Store(&err)
 					return
 				}
 				s := &f.subscribers[i]
-				s.fleet, s.ask = f, carrier(s, session)
+				s.fleet, s.ask = f, h.carrier(s, session)
 				s.ask()
 			}
 		})
 	}
 	all.Wait()
 	if err := failed.Load(); err != nil {
-		return nil, *err
+		return *err
 	}
-	return b, f.wait(p)
+	return f.wait(p)
+}
+
+// publish publishes to all of a fleet.
+func (f *fleet) publish(ctx context.Context, h *house, topic string) (*phase, error) {
+	p := f.begin()
+	_, err := h.bus.Publish(ctx, topic, json.RawMessage(message), nil)
+	return p, err
 }
 
 // readers is how many goroutines the clients have.
@@ -154,18 +175,22 @@ var readers = runtime.GOMAXPROCS(0)
 // A fleetResult is what one turn of a fleet came to.
 type fleetResult struct {
 	Heap, Resident float64 // bytes per session
-	Goroutines     float64
+	Goroutines     float64 // in all
 	Setup          float64 // CPU seconds per session
+	Bystander      float64 // seconds to a subscriber of another topic, meanwhile; the worst
 	rounds
 }
 
-// measureFleet makes the sessions and has a number of rounds.
+// measureFleet makes the sessions and has a number of rounds. In each, right
+// after the message for all, one for somebody else is published.
 func measureFleet(ctx context.Context, s settings, named string) (r fleetResult, err error) {
-	f := newFleet(s.sessions)
+	f, bystander, h := newFleet(s.sessions), newFleet(1), newHouse(s.sessions+1, named)
+	if err := bystander.launch(ctx, h, "another"); err != nil {
+		return r, err
+	}
 	vitals.Collect()
 	before, resident, cpu := vitals.Read(), self().resident(), self().cpu()
-	b, err := f.launch(ctx, named)
-	if err != nil {
+	if err := f.launch(ctx, h, everybody); err != nil {
 		return r, err
 	}
 	n := float64(s.sessions)
@@ -174,15 +199,23 @@ func measureFleet(ctx context.Context, s settings, named string) (r fleetResult,
 	after := vitals.Read()
 	r.Heap = float64(after.Heap-before.Heap) / n
 	r.Goroutines = float64(after.Goroutines)
+	stop, err := s.profileSelf(named)
+	if err != nil {
+		return r, err
+	}
 	m := meter{process: self(), before: after}
 	arrived := make([]time.Duration, s.sessions)
 	for range s.rounds {
 		m.begin()
-		p := f.begin()
-		if _, err := b.Publish(ctx, topicName, json.RawMessage(message), nil); err != nil {
+		p, err := f.publish(ctx, h, everybody)
+		if err != nil {
 			return r, err
 		}
-		if err := f.wait(p); err != nil {
+		q, err := bystander.publish(ctx, h, "another")
+		if err != nil {
+			return r, err
+		}
+		if err := errors.Join(f.wait(p), bystander.wait(q)); err != nil {
 			return r, err
 		}
 		m.end()
@@ -190,9 +223,9 @@ func measureFleet(ctx context.Context, s settings, named string) (r fleetResult,
 			arrived[i] = f.subscribers[i].arrived
 		}
 		m.latencies(arrived)
+		r.Bystander = max(r.Bystander, bystander.subscribers[0].arrived.Seconds())
 	}
 	r.rounds = m.result(vitals.Read(), s.sessions)
 	r.Resident = float64(self().resident()-resident) / n
-	runtime.KeepAlive(b)
-	return r, nil
+	return r, stop()
 }

@@ -94,7 +94,7 @@ type object struct {
 }
 
 func (c *client) create(ctx context.Context) error {
-	o, err := c.post(ctx, fmt.Appendf(nil, `{"messages":[%s]}`, subscribe))
+	o, err := c.post(ctx, fmt.Appendf(nil, `{"messages":[%s]}`, subscribe(everybody)))
 	c.session, c.key = o.Session, o.Key
 	return err
 }
@@ -137,14 +137,14 @@ func (c *client) post(ctx context.Context, body []byte) (o object, err error) {
 type crowdResult struct {
 	Resident, Heap float64 // bytes per poll, above the server without clients
 	Goroutines     float64 // per poll
-	Connections    float64
 	Setup          float64 // CPU seconds per client
 	Busy           float64 // processors that the clients used during the rounds
 	rounds
 }
 
-// measureCrowd starts a server, holds polls, and has a number of rounds.
-func measureCrowd(ctx context.Context, s settings, dir string, flags ...string) (r crowdResult, err error) {
+// measureCrowd starts a server, holds polls, so many to a connection, and has
+// a number of rounds.
+func measureCrowd(ctx context.Context, s settings, dir string, streams int, flags ...string) (r crowdResult, err error) {
 	server, err := serve(ctx, dir, s.polls, flags...)
 	if err != nil {
 		return r, err
@@ -157,7 +157,7 @@ func measureCrowd(ctx context.Context, s settings, dir string, flags ...string) 
 		return r, err
 	}
 	resident, cpu, n := server.resident(), server.cpu(), float64(s.polls)
-	c, err := gather(ctx, server.url, s.polls, s.connections)
+	c, err := gather(ctx, server.url, s.polls, (s.polls+streams-1)/streams)
 	if err != nil {
 		return r, err
 	}
@@ -169,12 +169,13 @@ func measureCrowd(ctx context.Context, s settings, dir string, flags ...string) 
 		return r, err
 	}
 	r = crowdResult{
-		Resident:    float64(server.resident()-resident) / n,
-		Heap:        float64(full.Heap-empty.Heap) / n,
-		Goroutines:  float64(full.Goroutines-empty.Goroutines) / n,
-		Connections: float64(s.connections),
-		Setup:       (server.cpu() - cpu).Seconds() / n,
+		Resident:   float64(server.resident()-resident) / n,
+		Heap:       float64(full.Heap-empty.Heap) / n,
+		Goroutines: float64(full.Goroutines-empty.Goroutines) / n,
+		Setup:      (server.cpu() - cpu).Seconds() / n,
 	}
+	profiled := make(chan error, 1)
+	go func() { profiled <- server.profile(ctx, s.profile) }()
 	m, own := meter{process: server.process, before: full}, meter{process: self()}
 	var elapsed time.Duration
 	for range s.rounds {
@@ -202,5 +203,5 @@ func measureCrowd(ctx context.Context, s settings, dir string, flags ...string) 
 		return r, err
 	}
 	r.rounds = m.result(after, s.polls)
-	return r, nil
+	return r, <-profiled
 }

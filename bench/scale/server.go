@@ -152,7 +152,7 @@ func (s *server) held(ctx context.Context, polls int) error {
 
 // publish publishes the message to all.
 func (s *server) publish(ctx context.Context) error {
-	r, err := http.NewRequestWithContext(ctx, "POST", s.url+"/api/publish", strings.NewReader(`{"topic":"`+topicName+`","data":`+message+`}`))
+	r, err := http.NewRequestWithContext(ctx, "POST", s.url+"/api/publish", strings.NewReader(`{"topic":"`+everybody+`","data":`+message+`}`))
 	if err != nil {
 		return err
 	}
