@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/mochibosh/mochibosh/internal/park"
 	"github.com/mochibosh/mochibosh/transport"
@@ -77,13 +79,28 @@ type answerWriter struct {
 	parked bool // the handler's
 }
 
+// headers are used again, as by a server.
+var headers = sync.Pool{New: func() any { return make(http.Header) }}
+
 // Header implements http.ResponseWriter.
 func (w *answerWriter) Header() http.Header {
 	if w.header == nil {
-		w.header = make(http.Header)
+		w.header = headers.Get().(http.Header)
 	}
 	return w.header
 }
+
+func (w *answerWriter) sent() {
+	if w.header != nil {
+		clear(w.header)
+		headers.Put(w.header)
+		w.header = nil
+	}
+}
+
+// SetReadDeadline and SetWriteDeadline are for http.ResponseController.
+func (w *answerWriter) SetReadDeadline(time.Time) error  { return nil }
+func (w *answerWriter) SetWriteDeadline(time.Time) error { return nil }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *answerWriter) WriteHeader(int) {}
@@ -95,7 +112,10 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 }
 
 // Park implements park.Writer.
-func (w *answerWriter) Park(park.Events) { w.header, w.parked = nil, true }
+func (w *answerWriter) Park(park.Events) {
+	w.sent()
+	w.parked = true
+}
 
 // Unpark implements park.Writer.
 func (w *answerWriter) Unpark() { w.parked = false }
@@ -111,5 +131,6 @@ func (w *answerWriter) Finish() {
 	_, rest, _ := bytes.Cut(w.body, []byte(`"first":`))
 	digits, _, _ := bytes.Cut(rest, []byte(","))
 	first, _ := strconv.ParseUint(string(digits), 10, 64)
+	w.sent()
 	w.poll.answered(first, bytes.Count(rest, []byte(`"topic":`)))
 }

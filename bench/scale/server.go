@@ -46,13 +46,9 @@ func init() {
 
 // build compiles the server into the folder.
 func build(ctx context.Context, dir string) error {
-	wd, err := os.Getwd()
-	if err != nil {
-		return err
-	}
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
-		return fmt.Errorf("no module in %s: %w", wd, err)
+		return fmt.Errorf("go list: %w", err)
 	}
 	source := filepath.Join(dir, "vitals.go")
 	added := filepath.Join(strings.TrimSpace(string(out)), "cmd/mochibosh/vitals.go")
