@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 export FUZZTIME
 
 .NOTPARALLEL:
-.PHONY: test setup fmt-check lint race unit fuzz browser types conformance bench-xmpp bench-xmpp-short
+.PHONY: test setup fmt-check lint race unit fuzz browser types conformance bench-xmpp bench-xmpp-short bench-scale bench-scale-short
 
 # Everything below; fails when any of it fails.
 test:
@@ -51,3 +51,12 @@ bench-xmpp:
 # The same once and briefly, in less than five minutes; writes to the terminal.
 bench-xmpp-short:
 	go run ./bench/xmpp -short
+
+# What one process holds past the limit of open files, half an hour and 8 GB of
+# memory; writes its tables into docs/scaling.md. Linux only.
+bench-scale:
+	go run ./bench/scale -write docs/scaling.md
+
+# A tenth of it once, in two minutes; writes to the terminal.
+bench-scale-short:
+	go run ./bench/scale -short

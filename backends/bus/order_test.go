@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -108,6 +110,35 @@ func (p *peer) follow(at Position, all bool, n int) *Position {
 		}
 	}
 	return &at
+}
+
+// So many subscribers are told by several goroutines.
+func TestOrderForManySubscribers(t *testing.T) {
+	t.Run("each gets everything in order", bubble(func(t *testing.T) {
+		const messages = 20
+		h := newHouse(t, nil)
+		sessions := h.subscribeAll(4*enoughToShare+1, `{"op":"subscribe","topic":"t"}`)
+		var want []string
+		for i := range messages {
+			h.publish("t", fmt.Sprint(i))
+			want = append(want, fmt.Sprint(i))
+		}
+		synctest.Wait()
+		for _, s := range sessions {
+			r, err := s.Pull(context.Background(), transport.Pull{After: 1})
+			var got []string
+			for _, f := range r.Frames {
+				var m told
+				if err := json.Unmarshal(f.Data, &m); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, string(m.Data))
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Fatalf("%q, %v", got, err)
+			}
+		}
+	}))
 }
 
 // TestCallsFromACarrier publishes, and has the client subscribe, in the

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -192,7 +193,25 @@ func (t *topic) fanOut(e event) {
 	t.done()
 }
 
+// enoughToShare is how many subscribers are worth a goroutine.
+const enoughToShare = 1024
+
+// tell returns when all are told. Many are told by several processors: else the
+// last of them would wait for one, whatever the machine has.
 func tell(subs []*subscription, e event, before Position) {
+	workers := min(runtime.GOMAXPROCS(0), len(subs)/enoughToShare)
+	if workers < 2 {
+		tellEach(subs, e, before)
+		return
+	}
+	var all sync.WaitGroup
+	for part := range slices.Chunk(subs, (len(subs)+workers-1)/workers) {
+		all.Go(func() { tellEach(part, e, before) })
+	}
+	all.Wait()
+}
+
+func tellEach(subs []*subscription, e event, before Position) {
 	for _, s := range subs {
 		s.deliver(&e, before)
 	}

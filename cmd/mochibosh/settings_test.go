@@ -36,6 +36,9 @@ func TestSources(t *testing.T) {
 		{name: "a list in flags", args: []string{"--xmpp=a.example", "--xmpp", "b.example"}, setting: "xmpp", want: "a.example,b.example", src: "flag"},
 		{name: "a list is replaced, not added to", file: "xmpp = ['a.example', 'c.example']", args: []string{"--xmpp=b.example"}, setting: "xmpp", want: "b.example", src: "flag"},
 		{name: "a switch in the environment", env: map[string]string{"MOCHIBOSH_BOSH_REPORT": "true"}, setting: "bosh-report", want: "true", src: "environment"},
+		{name: "Go's own variable", env: map[string]string{"GOGC": "150"}, file: "gc-percent = 120", setting: "gc-percent", want: "150", src: "environment"},
+		{name: "our variable before Go's own", env: map[string]string{"GOMEMLIMIT": "3GiB", "MOCHIBOSH_MEMORY_LIMIT": "2TiB"}, setting: "memory-limit", want: "2TiB", src: "environment"},
+		{name: "no limit", env: map[string]string{"GOMEMLIMIT": "3GiB"}, args: []string{"--memory-limit=off"}, setting: "memory-limit", want: "off", src: "flag"},
 		{name: "a switch off", args: []string{"--no-bosh-streams"}, setting: "bosh-streams", want: "false", src: "flag"},
 	}
 	for _, test := range tests {
@@ -93,6 +96,10 @@ func TestMistakesAreErrors(t *testing.T) {
 		{name: "TLS without certificate", args: []string{"--tls-listen=:0"}, want: "tls-listen"},
 		{name: "no address to listen on", args: []string{"--listen=8888"}, want: "listen"},
 		{name: "nothing to listen on", args: []string{"--listen=off"}, want: "no address"},
+		{name: "no percentage", args: []string{"--gc-percent=0"}, want: "no percentage"},
+		{name: "no percentage of Go's own", env: "GOGC=much", want: "no percentage"},
+		{name: "no memory limit", args: []string{"--memory-limit=2"}, want: "memory-limit"},
+		{name: "no collection at all", args: []string{"--gc-percent=off"}, want: "needs memory-limit"},
 		{name: "nothing to serve", args: []string{"--push=off"}, want: "nothing to serve"},
 	}
 	for _, test := range tests {

@@ -64,6 +64,9 @@ func (s *settings) validate() error {
 	if s.MaxSessions <= 0 || s.MaxStreams <= 0 || s.MaxConnections < 0 {
 		fail("max-sessions and max-streams: must be above zero")
 	}
+	if s.GCPercent == gcOff && s.MemoryLimit == noMemoryLimit {
+		fail("gc-percent off: needs memory-limit, else no garbage is ever collected")
+	}
 	return errors.Join(errs...)
 }
 
