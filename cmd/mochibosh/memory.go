@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -9,25 +10,37 @@ import (
 
 // tuneMemory has garbage collected as the settings say. They know Go's own
 // variables too, which are thus obeyed and not overruled by a default.
-func (s *settings) tuneMemory() {
-	debug.SetGCPercent(int(s.GCPercent))
+func (s *settings) tuneMemory(ctx context.Context) {
 	debug.SetMemoryLimit(int64(s.MemoryLimit))
+	if s.GCPercent == gcAuto {
+		debug.SetGCPercent(goPercent)
+		go (&collector{percent: goPercent}).run(ctx)
+		return
+	}
+	debug.SetGCPercent(int(s.GCPercent))
 }
 
-// A gcPercent is Go's GOGC: "100", "off".
+// A gcPercent is Go's GOGC, "100" or "off", or "auto".
 type gcPercent int
 
-const gcOff gcPercent = -1
+const (
+	gcOff  gcPercent = -1
+	gcAuto gcPercent = 0
+)
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (p *gcPercent) UnmarshalText(text []byte) error {
-	if string(text) == "off" {
+	switch string(text) {
+	case "off":
 		*p = gcOff
+		return nil
+	case "auto":
+		*p = gcAuto
 		return nil
 	}
 	n, err := strconv.ParseInt(string(text), 10, 32)
 	if err != nil || n <= 0 {
-		return fmt.Errorf("%q is no percentage such as 100, nor off", text)
+		return fmt.Errorf("%q is no percentage such as 100, nor off, nor auto", text)
 	}
 	*p = gcPercent(n)
 	return nil
@@ -35,8 +48,11 @@ func (p *gcPercent) UnmarshalText(text []byte) error {
 
 // String returns what UnmarshalText understands.
 func (p gcPercent) String() string {
-	if p == gcOff {
+	switch p {
+	case gcOff:
 		return "off"
+	case gcAuto:
+		return "auto"
 	}
 	return strconv.Itoa(int(p))
 }

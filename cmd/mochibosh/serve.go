@@ -29,7 +29,7 @@ type server struct {
 func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr io.Writer) error {
 	level := new(slog.LevelVar)
 	level.Set(levelOf(in.LogLevel))
-	in.tuneMemory()
+	in.tuneMemory(ctx)
 	s := &server{in: in, level: level, logger: newLogger(stderr, in.LogFormat, level)}
 	certificates, err := in.certificates()
 	if err != nil {

@@ -65,7 +65,7 @@ type settings struct {
 	LogFormat       string        `enum:"text,json" default:"text" group:"ops" help:"text or json."`
 	LogLevel        string        `enum:"debug,info,warn,error" default:"info" group:"ops" help:"debug (with each request), info, warn or error."`
 	Metrics         string        `enum:"on,local,off" default:"local" group:"ops" help:"Serve /metrics: on, off, or local, to clients on this machine only."`
-	GCPercent       gcPercent     `name:"gc-percent" env:"MOCHIBOSH_GC_PERCENT,GOGC" default:"100" placeholder:"PERCENT" group:"ops" help:"How much memory may grow before garbage is collected, in percent of what is in use; more costs memory and saves CPU. off: only at the memory limit. The variable GOGC counts too."`
+	GCPercent       gcPercent     `name:"gc-percent" env:"MOCHIBOSH_GC_PERCENT,GOGC" default:"auto" placeholder:"PERCENT" group:"ops" help:"How much memory may grow before garbage is collected, in percent of what is in use; more costs memory and saves CPU. auto: 100, but a busy server may have 64 MiB of garbage, and a quiet one gives its back. off: only at the memory limit. The variable GOGC counts too."`
 	MemoryLimit     memoryLimit   `env:"MOCHIBOSH_MEMORY_LIMIT,GOMEMLIMIT" default:"off" placeholder:"SIZE" group:"ops" help:"Size of memory from which garbage is collected more often, to stay below; it is no hard limit. The variable GOMEMLIMIT counts too."`
 	Console         string        `enum:"on,local,off" default:"off" group:"ops" help:"Serve the console for XMPP at /console/: on, off, or local, to clients on this machine only."`
 	ShutdownDelay   time.Duration `default:"0s" group:"ops" help:"How long /readyz says no before sessions are ended."`
