@@ -19,8 +19,9 @@ type collector struct {
 }
 
 const (
-	// heapRoom is how much garbage a busy server may have.
-	heapRoom = 64 << 20
+	// heapRoom is how much garbage a busy server may have. More saves little, and
+	// stays behind as holes between what is in use.
+	heapRoom = 16 << 20
 	// busyRate is how much a busy server allocates between two steps.
 	busyRate = 2 << 20
 	// quietSteps is how long it is quiet before it gives back memory.

@@ -26,19 +26,19 @@ func TestCollector(t *testing.T) {
 		steps []step
 	}{
 		{"nothing happens", quiet(3*quietSteps, goPercent)},
-		{"busy, with little in use", []step{{much, 16 << 20, 400, false}}},
+		{"busy, with little in use", []step{{much, 4 << 20, 400, false}}},
 		{"with next to nothing", []step{{much, 0, maxPercent, false}}},
 		{"with much", []step{{much, 1 << 30, goPercent, false}}},
-		{"and less", []step{{much, 32 << 20, 200, false}, {much, 16 << 20, 400, false}}},
+		{"and less", []step{{much, 8 << 20, 200, false}, {much, 4 << 20, 400, false}}},
 		{"then quiet: memory goes back, once", join(
-			[]step{{much, 4 << 20, maxPercent, false}},
+			[]step{{much, 1 << 20, maxPercent, false}},
 			quiet(quietSteps-1, maxPercent),
 			[]step{{little, 4 << 20, goPercent, true}},
 			quiet(3*quietSteps, goPercent))},
 		{"quiet for too short a time", join(
-			[]step{{much, 4 << 20, maxPercent, false}},
+			[]step{{much, 1 << 20, maxPercent, false}},
 			quiet(quietSteps-1, maxPercent),
-			[]step{{much, 4 << 20, maxPercent, false}},
+			[]step{{much, 1 << 20, maxPercent, false}},
 			quiet(quietSteps-1, maxPercent))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
