@@ -12,10 +12,12 @@ import (
 // is little in use; and one that falls silent keep what it once needed.
 //
 //	much is allocated    garbage may grow to heapRoom, or what Go's rule allows
-//	little, for a while  Go's rule; what is free goes back to the system, once
+//	little, for a while  it may grow as much as it does in a minute, at most as
+//	                     Go's rule allows; what is free goes back to the system
 type collector struct {
-	percent int // as it was set last
-	quiet   int // for how many steps little was allocated
+	percent int    // as it was set last
+	quiet   int    // for how many steps little was allocated
+	little  uint64 // how much that was, in the last quietSteps
 }
 
 const (
@@ -26,6 +28,10 @@ const (
 	busyRate = 2 << 20
 	// quietSteps is how long it is quiet before it gives back memory.
 	quietSteps = 5
+	// A quiet server collects about so often, in steps.
+	quietRound = 60
+	// minPercent bounds how often a large heap is collected.
+	minPercent = 25
 	// maxPercent bounds how seldom a small heap is collected.
 	maxPercent = 1600
 	// goPercent is Go's own rule.
@@ -39,13 +45,19 @@ const (
 // back memory now.
 func (c *collector) step(allocated, inUse uint64) (percent int, giveBack bool) {
 	if allocated >= busyRate {
-		c.quiet = 0
+		c.quiet, c.little = 0, 0
 		c.percent = int(min(maxPercent, max(goPercent, goPercent*heapRoom/max(inUse, 1))))
 		return c.percent, false
 	}
-	if c.quiet++; c.quiet == quietSteps {
-		giveBack = c.percent != goPercent
-		c.percent = goPercent
+	c.quiet++
+	c.little += allocated
+	if c.quiet%quietSteps == 0 {
+		giveBack = c.quiet == quietSteps && c.percent > goPercent
+		grows := c.little / quietSteps * quietRound
+		c.little = 0
+		for c.percent = goPercent; c.percent > minPercent && grows < inUse*uint64(c.percent)/200; {
+			c.percent /= 2
+		}
 	}
 	return c.percent, giveBack
 }

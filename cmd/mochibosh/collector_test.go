@@ -3,15 +3,15 @@ package main
 import "testing"
 
 func TestCollector(t *testing.T) {
-	const little, much = busyRate - 1, busyRate
+	const MB = 1 << 20
 	type step struct {
 		allocated, inUse uint64
 		percent          int
 		giveBack         bool
 	}
-	quiet := func(steps int, percent int) (all []step) {
+	quiet := func(steps int, allocated, inUse uint64, percent int) (all []step) {
 		for range steps {
-			all = append(all, step{little, 4 << 20, percent, false})
+			all = append(all, step{allocated, inUse, percent, false})
 		}
 		return all
 	}
@@ -25,21 +25,29 @@ func TestCollector(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"nothing happens", quiet(3*quietSteps, goPercent)},
-		{"busy, with little in use", []step{{much, 4 << 20, 400, false}}},
-		{"with next to nothing", []step{{much, 0, maxPercent, false}}},
-		{"with much", []step{{much, 1 << 30, goPercent, false}}},
-		{"and less", []step{{much, 8 << 20, 200, false}, {much, 4 << 20, 400, false}}},
+		{"nothing happens", join(
+			quiet(quietSteps-1, 0, 4*MB, goPercent),
+			quiet(3*quietSteps, 0, 4*MB, minPercent))},
+		{"busy, with little in use", []step{{2 * MB, 4 * MB, 400, false}}},
+		{"with next to nothing", []step{{2 * MB, 0, maxPercent, false}}},
+		{"with much", []step{{2 * MB, 1 << 30, goPercent, false}}},
+		{"and less", []step{{2 * MB, 8 * MB, 200, false}, {2 * MB, 4 * MB, 400, false}}},
 		{"then quiet: memory goes back, once", join(
-			[]step{{much, 1 << 20, maxPercent, false}},
-			quiet(quietSteps-1, maxPercent),
-			[]step{{little, 4 << 20, goPercent, true}},
-			quiet(3*quietSteps, goPercent))},
+			[]step{{2 * MB, MB, maxPercent, false}},
+			quiet(quietSteps-1, 0, 4*MB, maxPercent),
+			[]step{{0, 4 * MB, minPercent, true}},
+			quiet(3*quietSteps, 0, 4*MB, minPercent))},
+		{"nearly quiet: collected once a minute, or when it has doubled", join(
+			[]step{{2 * MB, MB, maxPercent, false}},
+			quiet(quietSteps-1, MB, 200*MB, maxPercent),
+			[]step{{MB, 200 * MB, 50, true}},
+			quiet(quietSteps-1, MB, 100*MB, 50),
+			quiet(quietSteps, MB, 50*MB, goPercent))},
 		{"quiet for too short a time", join(
-			[]step{{much, 1 << 20, maxPercent, false}},
-			quiet(quietSteps-1, maxPercent),
-			[]step{{much, 1 << 20, maxPercent, false}},
-			quiet(quietSteps-1, maxPercent))},
+			[]step{{2 * MB, MB, maxPercent, false}},
+			quiet(quietSteps-1, 0, MB, maxPercent),
+			[]step{{2 * MB, MB, maxPercent, false}},
+			quiet(quietSteps-1, 0, MB, maxPercent))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := &collector{percent: goPercent}
