@@ -21,7 +21,7 @@ var (
 func (s *stream) connect(ctx context.Context, h header) {
 	l, err := s.relay.connect(ctx, s.route, h)
 	gone := ctx.Err() != nil
-	s.cancel() // it costs a goroutine as long as it is not called
+	s.giveUp()
 	if err != nil {
 		if !gone {
 			s.report("xmpp: no connection", err)

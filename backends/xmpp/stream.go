@@ -23,11 +23,10 @@ type stream struct {
 	said   header // in the client's last <open/>
 	early  []byte // sent after <success/>, before the new <open/>
 
-	cancel context.CancelFunc // of connecting; nil before
-	ready  chan struct{}      // closed when link is there, or never will be
-	done   chan struct{}      // closed when the stream has ended on both sides
-	link   *link              // nil if none; fixed when ready is closed
-	goOn   func()             // is run; made once
+	ready chan struct{} // closed when link is there, or never will be
+	done  chan struct{} // closed when the stream has ended on both sides
+	link  *link         // nil if none; fixed when ready is closed
+	goOn  func()        // is run; made once
 
 	// opening is set from the server's header to its features. Only read uses it.
 	opening bool
@@ -41,10 +40,11 @@ type stream struct {
 
 	writing sync.Mutex // one writer at a time
 
-	mu       sync.Mutex // guards what follows; never held while something waits
-	ended    bool       // nothing is written any more
-	lost     error      // why writing failed
-	restarts int        // new headers that the server has not answered
+	mu       sync.Mutex         // guards what follows; never held while something waits
+	cancel   context.CancelFunc // of connecting; nil before and afterwards
+	ended    bool               // nothing is written any more
+	lost     error              // why writing failed
+	restarts int                // new headers that the server has not answered
 	wrote    time.Time
 	alive    *time.Timer
 	expiry   *time.Timer
@@ -143,7 +143,9 @@ func (s *stream) open(e *xmlframe.Element) error {
 	if !s.opened {
 		s.opened = true
 		ctx, cancel := context.WithCancel(s.ctx)
+		s.mu.Lock()
 		s.cancel = cancel
+		s.mu.Unlock()
 		go s.connect(ctx, s.said)
 		return nil
 	}
@@ -205,7 +207,7 @@ func (s *stream) Close(err error) {
 	if !s.opened {
 		return
 	}
-	s.cancel()
+	s.giveUp()
 	<-s.ready
 	if s.link != nil {
 		var t *transport.Termination
@@ -217,6 +219,16 @@ func (s *stream) Close(err error) {
 		}
 	}
 	<-s.done
+}
+
+// giveUp ends connecting. That costs memory as long as it can be given up.
+func (s *stream) giveUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+		s.cancel = nil
+	}
 }
 
 func (s *stream) fault(err error) *Error {

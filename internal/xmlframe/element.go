@@ -54,6 +54,18 @@ func (e *Element) Lang() string {
 	return lang
 }
 
+// lean returns what is to be known of an element for the sake of its children: a
+// stream keeps that as long as it lasts.
+func (e *Element) lean() *Element {
+	l := &Element{Name: e.Name, Namespaces: e.Namespaces}
+	for _, a := range e.Attrs {
+		if a.Name.Is(spaceXML, "lang") {
+			l.Attrs = []Attr{a}
+		}
+	}
+	return l
+}
+
 // defaultSpace returns the namespace that children without a prefix inherit.
 func (e *Element) defaultSpace() string {
 	for i := range e.Namespaces {

@@ -52,7 +52,7 @@ type Splitter struct {
 
 	state  splitState
 	err    error
-	header *Element
+	header *Element // lean
 	child  Child
 	empty  bool // the header was an empty-element tag
 	again  bool // this stream follows another on the same connection
@@ -261,7 +261,7 @@ func (s *Splitter) open() (Event, error) {
 	if err := x.outermost(e); err != nil {
 		return Event{}, err
 	}
-	s.header, s.empty, s.state = e, x.empty, inside
+	s.header, s.empty, s.state = e.lean(), x.empty, inside
 	s.done()
 	return Event{Kind: Header, Header: e}, nil
 }
