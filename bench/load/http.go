@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
 )
 
 // An exchanger is a keep-alive connection with one request at a time.
 type exchanger struct {
 	head     string // of each request, up to the length
-	conn     *conn
-	redial   func() (*conn, error)
+	conn     *epoll.Conn
+	redial   func() (*epoll.Conn, error)
 	busy     bool
 	rid      int // of the request under way
 	in       []byte
@@ -23,12 +25,12 @@ type exchanger struct {
 	fail     func(error)
 }
 
-func newExchanger(l *loop, addr *net.TCPAddr, t target, onBody func(*exchanger, []byte), fail func(error)) *exchanger {
+func newExchanger(l *epoll.Loop, addr *net.TCPAddr, t target, onBody func(*exchanger, []byte), fail func(error)) *exchanger {
 	e := &exchanger{
 		head:   fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: ", t.path, addr),
 		onBody: onBody, fail: fail, requests: t.requests,
 	}
-	e.redial = func() (*conn, error) { return l.dial(addr, e.data, e.closed) }
+	e.redial = func() (*epoll.Conn, error) { return l.Dial(addr, e.data, e.closed) }
 	return e
 }
 
@@ -46,7 +48,7 @@ func (e *exchanger) post(body []byte) {
 	e.out = append(e.out[:0], e.head...)
 	e.out = strconv.AppendInt(e.out, int64(len(body)), 10)
 	e.out = append(e.out, "\r\n\r\n"...)
-	e.conn.write(append(e.out, body...))
+	e.conn.Write(append(e.out, body...))
 }
 
 func (e *exchanger) closed(err error) {
@@ -69,7 +71,7 @@ func (e *exchanger) data(data []byte) {
 	}
 	size := contentLength(data[:header+2])
 	if size < 0 || !bytes.HasPrefix(data, []byte("HTTP/1.1 200 ")) {
-		e.conn.end(fmt.Errorf("the answer is %s", data))
+		e.conn.End(fmt.Errorf("the answer is %s", data))
 		return
 	}
 	body := data[header+4:]
@@ -112,7 +114,7 @@ type echo struct {
 	rid   int
 }
 
-func dialEcho(l *loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
+func dialEcho(l *epoll.Loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
 	c := &echo{s: s, rid: firstRID}
 	c.conn = newExchanger(l, addr, t, c.body, s.fail)
 	return c, nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
 )
 
 // A recorder is a carrier that only remembers.
@@ -108,7 +110,7 @@ func TestFrames(t *testing.T) {
 		s, _ := newSession(ready)
 		s.say(time.Now())
 		s.say(time.Now())
-		c := &ws{s: s, conn: &conn{}, ready: true}
+		c := &ws{s: s, conn: &epoll.Conn{}, ready: true}
 		for i := 0; i < len(in); i += piece {
 			c.data(in[i:min(i+piece, len(in))])
 		}

@@ -8,13 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
 )
 
 // ws is XMPP over WebSocket, RFC 7395.
 type ws struct {
 	s      *session
 	domain string
-	conn   *conn
+	conn   *epoll.Conn
 	ready  bool   // the handshake is over
 	in     []byte // received, not a whole frame
 	out    []byte
@@ -23,11 +25,11 @@ type ws struct {
 // mask is the same in each frame: what it costs to apply does not depend on it.
 var mask = [4]byte{0x5a, 0xc3, 0x17, 0x88}
 
-func dialWS(l *loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
+func dialWS(l *epoll.Loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
 	c := &ws{s: s, domain: t.domain}
 	var err error
-	if c.conn, err = l.dial(addr, c.data, s.fail); err == nil {
-		c.conn.write(fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+	if c.conn, err = l.Dial(addr, c.data, s.fail); err == nil {
+		c.conn.Write(fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: xmpp\r\n\r\n", t.path, addr))
 	}
 	return c, err
@@ -63,7 +65,7 @@ func appendFrame(out []byte, opcode byte, payload string) []byte {
 
 func (c *ws) flush() {
 	if c.ready && len(c.out) > 0 {
-		c.conn.write(c.out)
+		c.conn.Write(c.out)
 		c.out = c.out[:0]
 	}
 }
@@ -85,7 +87,7 @@ func (c *ws) data(data []byte) {
 			return
 		}
 		if !bytes.HasPrefix(data, []byte("HTTP/1.1 101 ")) {
-			c.conn.end(fmt.Errorf("no WebSocket: %s", data))
+			c.conn.End(fmt.Errorf("no WebSocket: %s", data))
 			return
 		}
 		c.ready = true
@@ -120,7 +122,7 @@ func (c *ws) frame(data []byte) (length int, ok bool) {
 		}
 		size = int(binary.BigEndian.Uint16(data[2:]))
 	case 127:
-		c.conn.end(errors.New("a frame of more than 64 KB"))
+		c.conn.End(errors.New("a frame of more than 64 KB"))
 		return 0, false
 	}
 	if len(data) < header+size {
@@ -129,7 +131,7 @@ func (c *ws) frame(data []byte) (length int, ok bool) {
 	payload := data[header : header+size]
 	switch data[0] & 0xf {
 	case opClose:
-		c.conn.end(nil)
+		c.conn.End(nil)
 		return 0, false
 	case opPing:
 		c.out = appendFrame(c.out, opPong, string(payload))
@@ -143,5 +145,5 @@ func (c *ws) frame(data []byte) (length int, ok bool) {
 			c.flush()
 		}
 	}
-	return header + size, c.conn.fd >= 0
+	return header + size, c.conn.Open()
 }
