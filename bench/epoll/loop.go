@@ -93,10 +93,10 @@ func (c *Conn) Write(p []byte) {
 	}
 }
 
-// Close closes the connection. What was given to it and not sent is dropped;
-// onClose is not called.
+// Close closes the connection, if there is one. What was given to it and not
+// sent is dropped; onClose is not called.
 func (c *Conn) Close() {
-	if c.fd >= 0 {
+	if c != nil && c.fd >= 0 {
 		c.l.conns[c.fd] = nil
 		syscall.Close(c.fd)
 		c.fd = -1

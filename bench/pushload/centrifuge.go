@@ -57,4 +57,4 @@ func (c *centrifugeSocket) start() {
 	}
 }
 
-func (c *centrifugeSocket) close() { c.socket.conn.Close() }
+func (c *centrifugeSocket) close() { c.socket.close() }

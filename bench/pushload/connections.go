@@ -63,10 +63,8 @@ func (e *exchange) closed(err error) {
 }
 
 func (e *exchange) close() {
-	if e.busy = false; e.conn != nil {
-		e.conn.Close()
-		e.conn = nil
-	}
+	e.conn.Close()
+	e.conn, e.busy = nil, false
 }
 
 func (e *exchange) data(data []byte) {
@@ -166,6 +164,12 @@ func dialSocket(s *subscriber, srv *server, path, protocol string) (*socket, err
 }
 
 func (c *socket) send(text string) { c.conn.Write(wire.AppendFrame(nil, wire.Text, text)) }
+
+func (c *socket) close() {
+	if c != nil {
+		c.conn.Close()
+	}
+}
 
 func (c *socket) data(data []byte) {
 	if len(c.in) > 0 {

@@ -72,4 +72,4 @@ func (c *plainSocket) start() {
 	}
 }
 
-func (c *plainSocket) close() { c.socket.conn.Close() }
+func (c *plainSocket) close() { c.socket.close() }

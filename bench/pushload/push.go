@@ -92,9 +92,8 @@ func (c *pushStream) acknowledge() {
 }
 
 func (c *pushStream) close() {
-	if c.opening.close(); c.conn != nil {
-		c.conn.Close()
-	}
+	c.opening.close()
+	c.conn.Close()
 }
 
 type pushSocket struct {
@@ -119,7 +118,7 @@ func (c *pushSocket) start() {
 
 func (c *pushSocket) acknowledge() { c.socket.send(fmt.Sprintf(`{"ack":%d}`, c.ack())) }
 
-func (c *pushSocket) close() { c.socket.conn.Close() }
+func (c *pushSocket) close() { c.socket.close() }
 
 // A boshClient speaks to the bus in payloads of BOSH, one request at a time.
 type boshClient struct {

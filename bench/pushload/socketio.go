@@ -108,4 +108,4 @@ func (c *ioSocket) start() {
 	}
 }
 
-func (c *ioSocket) close() { c.socket.conn.Close() }
+func (c *ioSocket) close() { c.socket.close() }
