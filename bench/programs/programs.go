@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/xmpptest"
@@ -80,13 +81,14 @@ func (r *Running) Stop() {
 	}
 }
 
-// Start runs a program until Stop.
+// Start runs a program, and what it starts itself, until Stop.
 func (r *Running) Start(part string, cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	r.Add(part, cmd.Process.Pid, func() {
-		cmd.Process.Kill()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		cmd.Wait()
 	})
 	return nil

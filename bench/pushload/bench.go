@@ -80,6 +80,9 @@ func newTopics(n int) (topics []*topic) {
 	return topics
 }
 
+// measuring is said when that begins, to whoever wants to look on.
+const measuring = "measuring"
+
 // Idle is what subscribers cost to whom nothing is said.
 type Idle struct {
 	Resident float64 // bytes each
@@ -98,6 +101,7 @@ func (b *bench) idle() (r Idle, err error) {
 	}
 	b.subscribe(b.subscribers, topics)
 	b.wait(b.warmup)
+	fmt.Println(measuring)
 	meter, err := usage.Start(b.watched)
 	if err != nil {
 		return r, err
@@ -151,6 +155,7 @@ func (b *bench) deliver() (r Delivery, err error) {
 
 	b.latencies = slices.Grow(b.latencies, int(1.2*b.rate*b.duration.Seconds())*b.subscribers/b.topics)
 	b.measuring = true
+	fmt.Println(measuring)
 	meter, err := usage.Start(b.watched)
 	if err != nil {
 		return r, err

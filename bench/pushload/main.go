@@ -2,8 +2,8 @@
 
 // Command pushload is the clients of push servers for benchmarks, in one
 // thread: subscribers over long-poll, server-sent events, WebSocket or BOSH,
-// and who publishes to them. It prints what they took of the processes that it
-// is told to watch, as JSON. Each subscriber checks that it gets every message
+// and who publishes to them. It prints a line when it begins to measure, then
+// what they took of the processes that it is told to watch, as JSON. Each subscriber checks that it gets every message
 // once.
 //
 //	pushload -dialect mochibosh-ws -addr 127.0.0.1:8888 -subscribers 1000 -watch server=4711 deliver
