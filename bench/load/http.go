@@ -3,12 +3,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"strconv"
 
 	"github.com/mochibosh/mochibosh/bench/epoll"
+	"github.com/mochibosh/mochibosh/bench/wire"
 )
 
 // An exchanger is a keep-alive connection with one request at a time.
@@ -64,45 +64,19 @@ func (e *exchanger) data(data []byte) {
 		e.in = append(e.in, data...)
 		data = e.in
 	}
-	header := bytes.Index(data, []byte("\r\n\r\n"))
-	if header < 0 {
+	answer, length, err := wire.ParseAnswer(data)
+	switch {
+	case err == nil && length > 0 && answer.Status != 200:
+		err = fmt.Errorf("the answer is %s", data)
+		fallthrough
+	case err != nil:
+		e.conn.End(err)
+	case length == 0:
 		e.in = append(e.in[:0], data...)
-		return
+	default:
+		e.in = e.in[:0]
+		e.onBody(e, answer.Body)
 	}
-	size := contentLength(data[:header+2])
-	if size < 0 || !bytes.HasPrefix(data, []byte("HTTP/1.1 200 ")) {
-		e.conn.End(fmt.Errorf("the answer is %s", data))
-		return
-	}
-	body := data[header+4:]
-	if len(body) < size {
-		e.in = append(e.in[:0], data...)
-		return
-	}
-	e.in = e.in[:0]
-	e.onBody(e, body[:size])
-}
-
-// contentLength returns the value of the header field; negative if it is absent.
-func contentLength(header []byte) int {
-	const field = "\r\ncontent-length:"
-	for i := 0; i+len(field) < len(header); i++ {
-		j := bytes.IndexByte(header[i:], '\r')
-		if j < 0 || i+j+len(field) > len(header) {
-			return -1
-		}
-		i += j
-		if !bytes.EqualFold(header[i:i+len(field)], []byte(field)) {
-			continue
-		}
-		value, _, _ := bytes.Cut(header[i+len(field):], []byte("\r"))
-		n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
-		if err != nil {
-			return -1
-		}
-		return n
-	}
-	return -1
 }
 
 // echo is a server of HTTP that sends back what it gets: the floor of BOSH.

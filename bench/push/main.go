@@ -35,6 +35,9 @@ type settings struct {
 	profile          string // folder
 }
 
+// ourPrograms are what this module has of what is run.
+var ourPrograms = []string{"bench/floor", "bench/pushload", "cmd/mochibosh"}
+
 // The name of the marks between which a file has the tables.
 const marks = "bench-push"
 
@@ -99,7 +102,7 @@ func run(ctx context.Context, args []string) error {
 
 // build compiles the programs, and returns which versions the others are.
 func build(ctx context.Context, dir string, s settings) ([]string, error) {
-	err := programs.Build(ctx, dir, s.profile != "", "bench/floor", "bench/pushload", "cmd/mochibosh")
+	err := programs.Build(ctx, dir, s.profile != "", ourPrograms...)
 	if err != nil {
 		return nil, err
 	}

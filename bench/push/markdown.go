@@ -49,17 +49,17 @@ func (m measure) title() string {
 }
 
 func (rs *results) deliveryTable(b *strings.Builder, m measure) {
-	rs.table(b, m, m.title(), "CPU seconds per million deliveries", "p50 / p99 ms", "lost / doubled, worst turn", "load's own share of a processor")
+	rs.table(b, m, m.title(), "CPU seconds per million deliveries", "p50 / p99 ms", "lost / doubled / subscriptions ended, worst turn", "load's own share of a processor")
 	for _, sys := range systems {
 		if !rs.measured(sys, m) {
 			continue
 		}
-		lost, doubled := 0, 0
+		lost, doubled, gone := 0, 0, 0
 		for _, r := range rs.turns[row{sys, m}] {
-			lost, doubled = max(lost, r.Lost), max(doubled, r.Doubled)
+			lost, doubled, gone = max(lost, r.Lost), max(doubled, r.Doubled), max(gone, r.Gone)
 		}
-		fmt.Fprintf(b, "| %s | %s | %.1f | %.1f / %.1f | %d / %d | %.0f %% |\n", sys.carrier, sys.name, rs.median(sys, figure{m, perMillion, cpu}),
-			rs.median(sys, figure{m, milli, p50}), rs.median(sys, figure{m, milli, p99}), lost, doubled, rs.median(sys, figure{m, percent, load}))
+		fmt.Fprintf(b, "| %s | %s | %.1f | %.1f / %.1f | %d / %d / %d | %.0f %% |\n", sys.carrier, sys.name, rs.median(sys, figure{m, perMillion, cpu}),
+			rs.median(sys, figure{m, milli, p50}), rs.median(sys, figure{m, milli, p99}), lost, doubled, gone, rs.median(sys, figure{m, percent, load}))
 	}
 }
 

@@ -30,7 +30,7 @@ func versions(ctx context.Context) (all []string, err error) {
 	}
 	all = append(all, "Go "+strings.TrimPrefix(runtime.Version(), "go"))
 	add("nginx %s", "", "sh", "-c", "nginx -v 2>&1 | sed 's|.*nginx/||'")
-	add("nchan %s", "", "dpkg-query", "--show", "--showformat", "${Version}", "libnginx-mod-nchan")
+	add("nchan %s", "", "sh", "-c", "dpkg-query --show --showformat '${source:Upstream-Version}' libnginx-mod-nchan | cut -d+ -f1")
 	add("Centrifuge %s", centrifugeFolder, "go", "list", "-m", "-f", "{{.Version}}", "github.com/centrifugal/centrifuge")
 	add("Node.js %s", "", "node", "--version")
 	if err != nil {

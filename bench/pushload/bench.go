@@ -150,7 +150,7 @@ type Delivery struct {
 func (b *bench) deliver() (r Delivery, err error) {
 	topics := newTopics(b.topics)
 	b.subscribe(b.subscribers, topics)
-	b.wait(settle)
+	b.wait(b.warmup) // polls of some protocols are not known to have arrived
 	b.talk(topics, b.warmup)
 
 	b.latencies = slices.Grow(b.latencies, int(1.2*b.rate*b.duration.Seconds())*b.subscribers/b.topics)
@@ -183,10 +183,6 @@ func (b *bench) deliver() (r Delivery, err error) {
 	r.P99 = b.latencies[r.Count*99/100].Seconds()
 	return r, nil
 }
-
-// settle is how long nothing is said to new subscribers: polls of some
-// protocols are not known to have arrived.
-const settle = time.Second
 
 // talk publishes for a while, then waits for what is under way. In one topic
 // messages come regularly; over many, at random times.

@@ -46,14 +46,16 @@ func (c *centrifugeSocket) start() {
 	}
 	c.socket.onOpen = func() { c.socket.send(centrifugeConnect(c.s)) }
 	c.socket.onText = func(text []byte) {
-		if string(text) == "{}" { // a ping of its own
-			c.socket.send("{}")
-			return
+		for line := range bytes.SplitSeq(text, []byte("\n")) {
+			switch {
+			case string(line) == "{}": // a ping of its own
+				c.socket.send("{}")
+			case !c.s.ready && bytes.Contains(line, []byte(centrifugeConnected)):
+				c.s.subscribed()
+			default:
+				c.s.whole(line)
+			}
 		}
-		if !c.s.ready && bytes.Contains(text, []byte(centrifugeConnected)) {
-			c.s.subscribed()
-		}
-		c.s.whole(text)
 	}
 }
 
