@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string) error {
 		err = tables.Replace(*write, marks, text)
 	}
 	if *plots != "" {
-		err = errors.Join(err, results.plot(*plots))
+		err = errors.Join(err, results.draw(*plots))
 	}
 	return errors.Join(err, results.faults())
 }

@@ -15,8 +15,12 @@ func (rs *results) markdown() string {
 	for _, m := range []measure{fanOut, fanOut50, fanOut10k, single} {
 		rs.deliveryTable(&b, m)
 	}
+	rs.requestTable(&b)
 	rs.ratioTable(&b)
 	rs.goalTable(&b)
+	for _, p := range rs.plots() {
+		fmt.Fprintf(&b, "\n![%s](benchmarks/%s)\n", p.title, p.file)
+	}
 	b.WriteString("\n")
 	return b.String()
 }
@@ -63,6 +67,16 @@ func (rs *results) deliveryTable(b *strings.Builder, m measure) {
 	}
 }
 
+func (rs *results) requestTable(b *strings.Builder) {
+	rs.table(b, requests, "**Requests**: publications to nobody over 64 connections, each as soon as the last is answered:", "CPU µs each", "requests a second", "load's own share of a processor")
+	for _, sys := range systems {
+		if rs.measured(sys, requests) {
+			fmt.Fprintf(b, "| %s | %s | %.1f | %.0f | %.0f %% |\n", sys.carrier, sys.name, rs.median(sys, figure{requests, perMillion, cpu}),
+				rs.median(sys, figure{requests, 1, perSec}), rs.median(sys, figure{requests, percent, load}))
+		}
+	}
+}
+
 // ratioTable compares with every other system on the same carrier.
 func (rs *results) ratioTable(b *strings.Builder) {
 	columns := []struct {
@@ -85,7 +99,7 @@ func (rs *results) ratioTable(b *strings.Builder) {
 	}
 	b.WriteString("\nmochibosh divided by the other, on the same carrier; below 1, mochibosh needs less:\n\n| carrier | other | " + strings.Join(names, " | ") + " |\n|---|---|" + strings.Repeat("---|", len(names)) + "\n")
 	for _, sys := range systems {
-		if sys.ours() {
+		if sys.ours() || sys.carrier == publish {
 			continue
 		}
 		fmt.Fprintf(b, "| %s | %s |", sys.carrier, sys.name)

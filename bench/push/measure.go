@@ -18,7 +18,7 @@ import (
 )
 
 // A measure is something to measure: clients that are told nothing, when rate
-// is zero, or deliveries.
+// is zero, or deliveries, or, without subscribers, requests.
 type measure struct {
 	subscribers int
 	topics      int
@@ -28,6 +28,8 @@ type measure struct {
 
 func (m measure) String() string {
 	switch {
+	case m == requests:
+		return "requests"
 	case m.rate == 0:
 		return fmt.Sprintf("idle, %d clients", m.subscribers)
 	case m.topics > 1:
@@ -41,6 +43,7 @@ var (
 	fanOut50  = measure{subscribers: 1000, topics: 1, rate: 50}
 	fanOut10k = measure{subscribers: 10_000, topics: 1, rate: 1}
 	single    = measure{subscribers: 1000, topics: 1000, rate: 2000}
+	requests  = measure{}
 
 	// How the cost grows is measured of mochibosh alone, and, for the middle of
 	// each line, above.
@@ -52,9 +55,9 @@ var (
 func (s settings) idleClients() measure { return measure{subscribers: s.idle, topics: 1} }
 
 func (s settings) wanted() (wanted []measure) {
-	all := []measure{s.idleClients(), fanOut, fanOut50, fanOut10k, single, idle1k, idle18k, fanOut100}
+	all := []measure{s.idleClients(), fanOut, fanOut50, fanOut10k, single, requests, idle1k, idle18k, fanOut100}
 	if s.short {
-		all = []measure{s.idleClients(), fanOut, single}
+		all = []measure{s.idleClients(), fanOut, single, requests}
 	}
 	for _, m := range all {
 		if s.measures.MatchString(m.String()) {
@@ -67,13 +70,14 @@ func (s settings) wanted() (wanted []measure) {
 // concerns reports whether the system is measured so. Fifty polls a second of
 // a thousand clients are more than two processors can do for any server.
 func (m measure) concerns(sys system) bool {
-	return (sys.ours() || !m.growth) && !(m == fanOut50 && sys.polls())
+	return (sys.carrier == publish) == (m == requests) && (sys.ours() || !m.growth) && !(m == fanOut50 && sys.polls())
 }
 
 // A result is what bench/pushload prints of one measurement.
 type result struct {
 	Resident      float64 // bytes for each idle client
-	CPU           float64 // seconds for each of them and minute, or for each delivery
+	CPU           float64 // seconds for each of them and minute, for each delivery, or each request
+	PerSec        float64 // requests
 	P50, P99      float64 // seconds
 	Lost, Doubled int
 	Gone          int
@@ -87,7 +91,10 @@ func (s settings) measure(ctx context.Context, dir string, sys system, m measure
 	}
 	defer running.Stop()
 	what, duration := "deliver", s.duration
-	if m.rate == 0 {
+	switch {
+	case m == requests:
+		what = "requests"
+	case m.rate == 0:
 		what, duration = "idle", s.hold // each client polls once
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, "pushload"),
@@ -119,7 +126,7 @@ func (s settings) collect(ctx context.Context, running *programs.Running, sys sy
 		return err
 	}
 	kinds := map[string]string{"heap": "heap?gc=1", "goroutine": "goroutine"}
-	if m.rate > 0 {
+	if m.rate > 0 || m == requests {
 		kinds = map[string]string{"cpu": fmt.Sprintf("profile?seconds=%d", max(1, int(s.duration.Seconds()))), "allocs": "allocs"}
 	}
 	for _, kind := range []string{"cpu", "allocs", "heap", "goroutine"} {

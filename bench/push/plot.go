@@ -26,21 +26,28 @@ type point struct {
 	value   float64
 }
 
-// plot draws how the cost grows, if that was measured.
-func (rs *results) plot(folder string) error {
+// plots returns how the cost grows, as far as that was measured.
+func (rs *results) plots() (all []plot) {
 	idle := []measure{idle1k, rs.settings.idleClients(), idle18k}
 	deliveries := []measure{fanOut100, fanOut, fanOut10k}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
 	for _, p := range []plot{
 		{"idle-memory.svg", "Memory of an idle client", "KB", rs.lines(idle, kilo, resident)},
 		{"idle-cpu.svg", "CPU of an idle client and minute", "ms", rs.lines(idle, milli, cpu)},
 		{"delivery-cpu.svg", "CPU of a delivery, 10,000 a second in all", "µs", rs.lines(deliveries, perMillion, cpu)},
 	} {
-		if len(p.lines) == 0 {
-			continue
+		if len(p.lines) > 0 {
+			all = append(all, p)
 		}
+	}
+	return all
+}
+
+// draw writes the plots into a folder.
+func (rs *results) draw(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, p := range rs.plots() {
 		if err := os.WriteFile(filepath.Join(folder, p.file), []byte(p.svg()), 0o644); err != nil {
 			return err
 		}
@@ -56,7 +63,7 @@ func (rs *results) lines(measures []measure, unit float64, of func(result) float
 				l.points = append(l.points, point{m.subscribers, rs.median(sys, figure{m, unit, of})})
 			}
 		}
-		if len(l.points) > 1 {
+		if len(l.points) == len(measures) {
 			lines = append(lines, l)
 		}
 	}

@@ -28,15 +28,19 @@ func TestMeasure(t *testing.T) {
 	idle := s.idleClients()
 	few, each := measure{subscribers: 20, topics: 1, rate: 50}, measure{subscribers: 20, topics: 20, rate: 200}
 	for _, sys := range systems {
-		if !sys.ours() && !strings.HasPrefix(sys.name, "floor") {
+		if !sys.ours() && (!strings.HasPrefix(sys.name, "floor") || sys.name == floorNginx) {
 			continue
 		}
-		for _, m := range []measure{idle, few, each} {
+		measures := []measure{idle, few, each}
+		if sys.carrier == publish {
+			measures = []measure{requests}
+		}
+		for _, m := range measures {
 			r, err := s.measure(t.Context(), dir, sys, m)
 			if err != nil {
 				t.Fatalf("%v: %v: %v", sys, m, err)
 			}
-			if r.Lost+r.Doubled+r.Gone != 0 || m.rate > 0 && (r.CPU <= 0 || r.P50 <= 0 || r.P99 < r.P50) {
+			if r.Lost+r.Doubled+r.Gone != 0 || m.rate > 0 && (r.CPU <= 0 || r.P50 <= 0 || r.P99 < r.P50) || m == requests && r.PerSec <= 0 {
 				t.Errorf("%v: %v: %+v", sys, m, r)
 			}
 			rs.add(sys, m, r)
@@ -99,7 +103,7 @@ func TestPlots(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "plots")
-	if err := rs.plot(dir); err != nil {
+	if err := rs.draw(dir); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "idle-memory.svg"))

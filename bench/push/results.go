@@ -51,6 +51,7 @@ func resident(r result) float64 { return r.Resident }
 func cpu(r result) float64      { return r.CPU }
 func p50(r result) float64      { return r.P50 }
 func p99(r result) float64      { return r.P99 }
+func perSec(r result) float64   { return r.PerSec }
 func load(r result) float64     { return r.Load }
 
 const (

@@ -30,11 +30,13 @@ const (
 	floorRaw   = "floor: plain sockets"
 	floorHTTP  = "floor: net/http"
 	floorWS    = "floor: gorilla/websocket"
+	floorNginx = "floor: nginx, return 200"
 
 	longPoll  = "long-poll"
 	bosh      = "BOSH"
 	sse       = "SSE"
 	webSocket = "WebSocket"
+	publish   = "publish" // nobody is subscribed
 )
 
 // Systems in the order of a turn: what is compared is close in time.
@@ -43,15 +45,16 @@ var systems = []system{
 	{mochibosh, bosh},
 	{floorRaw, sse}, {floorHTTP, sse}, {nchan, sse}, {centrifuge, sse}, {mochibosh, sse},
 	{floorRaw, webSocket}, {floorWS, webSocket}, {nchan, webSocket}, {centrifuge, webSocket}, {socketio, webSocket}, {mochibosh, webSocket},
+	{floorRaw, publish}, {floorHTTP, publish}, {floorNginx, publish}, {nchan, publish}, {centrifuge, publish}, {socketio, publish}, {mochibosh, publish},
 }
 
 // dialect is what bench/pushload calls it.
 func (s system) dialect() string {
-	family := map[string]string{mochibosh: "mochibosh", centrifuge: "centrifuge", socketio: "socketio"}[s.name]
+	family := map[string]string{mochibosh: "mochibosh", centrifuge: "centrifuge", socketio: "socketio", floorNginx: "bare"}[s.name]
 	if family == "" {
 		family = "plain"
 	}
-	return family + "-" + map[string]string{longPoll: "lp", bosh: "bosh", sse: "sse", webSocket: "ws"}[s.carrier]
+	return family + "-" + map[string]string{longPoll: "lp", bosh: "bosh", sse: "sse", webSocket: "ws", publish: "http"}[s.carrier]
 }
 
 const (
@@ -71,7 +74,7 @@ func start(ctx context.Context, dir string, sys system, hold time.Duration) (r *
 	switch sys.name {
 	case mochibosh:
 		addr, err = r.Gateway(ctx, dir, server, "--push-wait", hold.String(), "--bosh-wait", hold.String())
-	case nchan:
+	case nchan, floorNginx:
 		addr, err = startNginx(ctx, r, dir, hold)
 	case centrifuge:
 		addr, err = r.Announced(server, exec.CommandContext(ctx, filepath.Join(dir, "centrifuge"), "-hold", hold.String()))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/bench/usage"
+	"github.com/mochibosh/mochibosh/bench/wire"
 )
 
 // A bench is one run against one server.
@@ -34,6 +35,7 @@ type bench struct {
 // in the end, may take.
 const (
 	subscribing    = 64
+	requesting     = 64 // connections
 	subscribeLimit = 3 * time.Minute
 	drainLimit     = 20 * time.Second
 )
@@ -182,6 +184,45 @@ func (b *bench) deliver() (r Delivery, err error) {
 	r.P50 = b.latencies[r.Count/2].Seconds()
 	r.P99 = b.latencies[r.Count*99/100].Seconds()
 	return r, nil
+}
+
+// Requests are publications to nobody, each connection's next as soon as the
+// last is answered.
+type Requests struct {
+	PerSec float64
+	CPU    float64 // seconds each
+	Load   float64 // this program's own share of a processor
+}
+
+func (b *bench) requests() (r Requests, err error) {
+	count := 0
+	path, body := b.dialect.publication("t0", appendMessage(nil, 1, began))
+	for range requesting {
+		e := &exchange{server: b.server, onFail: func(err error) { fatalf("a request failed: %v", err) }}
+		e.onAnswer = func(a wire.Answer) {
+			if a.Status/100 != 2 {
+				fatalf("a request was refused: %d %s", a.Status, a.Body)
+			}
+			count++
+			e.post(path, body)
+		}
+		e.post(path, body)
+	}
+	b.wait(b.warmup)
+	count = 0
+	fmt.Println(measuring)
+	meter, err := usage.Start(b.watched)
+	if err != nil {
+		return r, err
+	}
+	b.wait(b.duration)
+	cpu, err := b.cpu(meter)
+	if err != nil {
+		return r, err
+	}
+	r.PerSec, r.CPU = float64(count)/time.Since(meter.Began).Seconds(), cpu/float64(max(1, count))
+	r.Load, err = meter.Own()
+	return r, err
 }
 
 // talk publishes for a while, then waits for what is under way. In one topic

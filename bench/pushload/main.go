@@ -28,6 +28,13 @@ type dialect struct {
 }
 
 var dialects = map[string]dialect{
+	// Who only publishes.
+	"mochibosh-http":  {publication: publishJSON},
+	"plain-http":      {publication: publishPlain},
+	"centrifuge-http": {publication: publishPlain},
+	"socketio-http":   {publication: publishPlain},
+	"bare-http":       {publication: func(_ string, message []byte) (string, []byte) { return "/", message }},
+
 	"mochibosh-lp":   {func(s *subscriber, srv *server) client { return &pushPoll{push{s: s, srv: srv}} }, publishJSON},
 	"mochibosh-sse":  {func(s *subscriber, srv *server) client { return &pushStream{push: push{s: s, srv: srv}} }, publishJSON},
 	"mochibosh-ws":   {func(s *subscriber, srv *server) client { return &pushSocket{push: push{s: s, srv: srv}} }, publishJSON},
@@ -41,6 +48,7 @@ var dialects = map[string]dialect{
 	"socketio-ws":    {func(s *subscriber, srv *server) client { return &ioSocket{s: s, srv: srv} }, publishPlain},
 }
 
+// exchangeFor is for clients that need no other connection.
 func exchangeFor(s *subscriber, srv *server) *exchange {
 	return &exchange{server: srv, onFail: s.fail}
 }
@@ -90,8 +98,10 @@ func main() {
 		result, err = b.idle()
 	case "deliver":
 		result, err = b.deliver()
+	case "requests":
+		result, err = b.requests()
 	default:
-		fatalf("say what to do: idle or deliver")
+		fatalf("say what to do: idle, deliver or requests")
 	}
 	if err != nil {
 		fatalf("%v", err)
