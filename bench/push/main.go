@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string) error {
 	f.DurationVar(&s.hold, "hold", 30*time.Second, "of a poll, between two pings, and of the measurement of idle clients; whole seconds")
 	f.DurationVar(&s.warmup, "warmup", 2*time.Second, "before each measurement")
 	f.DurationVar(&s.duration, "duration", 5*time.Second, "of each measurement of deliveries")
-	only := f.String("only", "", "regular expression of the systems to measure, such as 'mochibosh|nchan, sse'")
+	only := f.String("only", "", "regular expression of the systems to measure, in any case, such as 'mochibosh|nchan, sse'")
 	which := f.String("measure", "", "regular expression of the measurements to make, such as 'idle|fan-out'")
 	f.BoolFunc("short", "measure once, and briefly, in less than three minutes; what follows changes that again", func(string) error {
 		s.short = true
@@ -72,8 +72,8 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	var err1, err2 error
-	s.only, err1 = regexp.Compile(*only)
-	s.measures, err2 = regexp.Compile(*which)
+	s.only, err1 = regexp.Compile("(?i)" + *only)
+	s.measures, err2 = regexp.Compile("(?i)" + *which)
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}

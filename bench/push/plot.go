@@ -109,8 +109,8 @@ text { fill: #222 } .grid { stroke: #ccc } .page { fill: #fff }
 <text x="%[4]d" y="22" font-size="15">%[3]s, %[5]s</text>
 `, plotWidth, plotHeight, p.title, plotLeft, p.unit)
 	for v := 0.0; v <= top*1.001; v += step {
-		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%[3].1f"/><text x="%d" y="%.1f" text-anchor="end">%.4g</text>`+"\n",
-			plotLeft, plotWidth-plotRight, y(v), plotLeft-8, y(v)+4, v)
+		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%.4g</text>`+"\n",
+			plotLeft, plotWidth-plotRight, y(v), y(v), plotLeft-8, y(v)+4, v)
 	}
 	for _, pt := range p.lines[0].points {
 		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x(pt.clients), plotHeight-plotBottom+20, thousands(pt.clients))
