@@ -10,7 +10,11 @@ import (
 func (rs *results) markdown() string {
 	var b strings.Builder
 	s := rs.settings
-	fmt.Fprintf(&b, "\nMedians of %d turns, each delivery measured for %v, after %v; polls held for %v. %s.\n", s.turns, s.duration, s.warmup, s.hold, strings.Join(rs.versions, ", "))
+	turns := "One turn"
+	if s.turns > 1 {
+		turns = fmt.Sprintf("Medians of %d turns", s.turns)
+	}
+	fmt.Fprintf(&b, "\n%s, each delivery measured for %v, after %v; polls held for %v. %s.\n", turns, s.duration, s.warmup, s.hold, strings.Join(rs.versions, ", "))
 	rs.idleTable(&b)
 	for _, m := range []measure{fanOut, fanOut50, fanOut10k, single} {
 		rs.deliveryTable(&b, m)
@@ -102,16 +106,18 @@ func (rs *results) ratioTable(b *strings.Builder) {
 		if sys.ours() || sys.carrier == publish {
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s |", sys.carrier, sys.name)
+		cells, any := "", false
 		for _, c := range columns {
 			ours, theirs := rs.median(system{mochibosh, sys.carrier}, c.figure), rs.median(sys, c.figure)
 			if ours > 0 && theirs > 0 {
-				fmt.Fprintf(b, " %.2f |", ours/theirs)
+				cells, any = cells+fmt.Sprintf(" %.2f |", ours/theirs), true
 			} else {
-				b.WriteString(" – |")
+				cells += " – |"
 			}
 		}
-		b.WriteString("\n")
+		if any {
+			fmt.Fprintf(b, "| %s | %s |%s\n", sys.carrier, sys.name, cells)
+		}
 	}
 }
 

@@ -31,11 +31,14 @@ type bench struct {
 	latencies      []time.Duration
 }
 
-// How many subscribe at once, and how long all of that, and what is under way
-// in the end, may take.
+// How many begin to subscribe at a time, a millisecond apart when nothing is
+// heard of them, so that no server's queue of connections overflows, and how many
+// at once; how long all of that may take, and what is under way in the end. How
+// many connections have requests.
 const (
+	burst          = 16
 	subscribing    = 64
-	requesting     = 64 // connections
+	requesting     = 64
 	subscribeLimit = 3 * time.Minute
 	drainLimit     = 20 * time.Second
 )
@@ -45,19 +48,20 @@ func (b *bench) subscribe(n int, topics []*topic) {
 	b.ready, b.gone = 0, 0
 	b.alive = make([]*subscriber, 0, n)
 	until := time.Now().Add(subscribeLimit)
-	b.server.loop.Run(until, func(time.Time) time.Time {
-		for ; len(b.alive) < n && len(b.alive)-b.ready < subscribing; b.alive[len(b.alive)-1].client.start() {
+	b.server.loop.Run(until, func(now time.Time) time.Time {
+		for i := 0; i < burst && len(b.alive) < n && len(b.alive)-b.ready < subscribing; i++ {
 			s := &subscriber{bench: b, topic: topics[len(b.alive)%len(topics)]}
 			s.client = b.dialect.client(s, b.server)
 			b.alive = append(b.alive, s)
+			s.client.start()
 		}
 		switch {
 		case b.ready == n:
 			return time.Time{}
-		case len(b.alive) < n && len(b.alive)-b.ready < subscribing:
-			return time.Now()
+		case len(b.alive) == n:
+			return until
 		}
-		return until
+		return now.Add(time.Millisecond)
 	})
 	if b.ready < n {
 		fatalf("%d of %d subscribers after %v", b.ready, n, subscribeLimit)
