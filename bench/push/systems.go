@@ -36,7 +36,7 @@ const (
 	bosh      = "BOSH"
 	sse       = "SSE"
 	webSocket = "WebSocket"
-	publish   = "publish" // nobody is subscribed
+	publish   = "HTTP" // nobody is subscribed
 )
 
 // Systems in the order of a turn: what is compared is close in time.
