@@ -114,7 +114,7 @@ func TestPlots(t *testing.T) {
 	for err == nil {
 		_, err = d.Token()
 	}
-	if !errors.Is(err, io.EOF) || strings.Count(string(data), "<polyline") != 2 || !strings.Contains(string(data), ">18,000<") {
+	if !errors.Is(err, io.EOF) || strings.Count(string(data), "<polyline") != 2 || !strings.Contains(string(data), ">18,000<") || strings.Contains(string(data), "%!") {
 		t.Errorf("%v: %s", err, data)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "delivery-cpu.svg")); err == nil {
