@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 export FUZZTIME
 
 .NOTPARALLEL:
-.PHONY: test setup fmt-check lint race unit fuzz browser types conformance bench-xmpp bench-xmpp-short bench-scale bench-scale-short
+.PHONY: test setup fmt-check lint race unit fuzz browser types conformance bench bench-short bench-setup bench-push bench-push-short bench-xmpp bench-xmpp-short bench-scale bench-scale-short
 
 # Everything below; fails when any of it fails.
 test:
@@ -42,6 +42,25 @@ types:
 # Writes docs/conformance.md anew; what it says of tests, make test checks.
 conformance:
 	go run ./internal/conformance
+
+# All that is measured against other servers, two hours on a machine with
+# nothing else to do; writes the tables and plots of docs/benchmarks.md. Linux only.
+bench: bench-push bench-xmpp
+
+# The same once and briefly, in five minutes; writes to the terminal.
+bench-short: bench-push-short
+	go run ./bench/xmpp -short -warmup 500ms -duration 1s -hold 2s
+
+# Installs the other push servers.
+bench-setup:
+	@scripts/bench-setup
+
+# Push against nchan, Centrifuge, Socket.IO and bare servers.
+bench-push: bench-setup
+	go run ./bench/push -write docs/benchmarks.md -plots docs/benchmarks
+
+bench-push-short: bench-setup
+	go run ./bench/push -short
 
 # The gateway against Prosody and ejabberd, half an hour on a machine with
 # nothing else to do; writes its tables into docs/benchmarks.md. Linux only.

@@ -10,15 +10,18 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
+	"github.com/mochibosh/mochibosh/bench/usage"
 )
 
 // A bench is one run against one server.
 type bench struct {
-	target    target
-	addr      *net.TCPAddr
-	dial      func(*loop, *net.TCPAddr, target, *session) (carrier, error)
-	loop      *loop
-	processes []process
+	target  target
+	addr    *net.TCPAddr
+	dial    func(*epoll.Loop, *net.TCPAddr, target, *session) (carrier, error)
+	loop    *epoll.Loop
+	servers []usage.Server
 
 	sessions, first, inFlight int
 	rate                      float64
@@ -74,7 +77,7 @@ func (b *bench) login(n int) {
 // turn serves the connections until the condition holds, or the time is over.
 func (b *bench) turn(done func() bool, limit time.Duration) {
 	until := time.Now().Add(limit)
-	b.loop.run(until, func(now time.Time) time.Time {
+	b.loop.Run(until, func(now time.Time) time.Time {
 		if done() {
 			return time.Time{}
 		}
@@ -114,23 +117,23 @@ func (b *bench) idle() *Idle {
 	b.logout()
 	b.turn(func() bool { return false }, b.warmup)
 	b.gone = 0
-	before := make([]int, len(b.processes))
-	for i, p := range b.processes {
-		before[i] = p.resident()
+	before := make([]int, len(b.servers))
+	for i, s := range b.servers {
+		before[i] = must(s.Resident())
 	}
 	r := &Idle{Sessions: b.sessions, Resident: map[string]float64{}}
-	u := measure(b.processes)
+	u := must(usage.Start(b.servers))
 	b.login(b.sessions)
-	r.LoginCPU = per(u.cpu(), float64(b.sessions))
-	r.LoginsPerSec = float64(b.sessions) / time.Since(u.began).Seconds()
-	r.LoadBusyLogin = u.busy()
+	r.LoginCPU = per(must(u.CPU()), float64(b.sessions))
+	r.LoginsPerSec = float64(b.sessions) / time.Since(u.Began).Seconds()
+	r.LoadBusyLogin = must(u.Own())
 
 	b.turn(func() bool { return false }, b.warmup)
-	u = measure(b.processes)
+	u = must(usage.Start(b.servers))
 	b.turn(func() bool { return false }, b.duration)
-	r.IdleCPU = per(u.cpu(), float64(b.sessions)*b.duration.Minutes())
-	for i, p := range b.processes {
-		r.Resident[p.Name] = float64(p.resident()-before[i]) / float64(b.sessions)
+	r.IdleCPU = per(must(u.CPU()), float64(b.sessions)*b.duration.Minutes())
+	for i, s := range b.servers {
+		r.Resident[s.Name] = float64(must(s.Resident())-before[i]) / float64(b.sessions)
 	}
 	r.Gone = b.gone
 	b.logout()
@@ -209,15 +212,15 @@ func (b *bench) measureLoop(start func() func(time.Time) time.Time, again bool) 
 		}
 	}
 	next := start()
-	b.loop.run(time.Now().Add(b.warmup), next)
+	b.loop.Run(time.Now().Add(b.warmup), next)
 	latencies = slices.Grow(latencies[:0], 1<<20)
 	back, *b.target.requests = 0, 0
-	u := measure(b.processes)
-	b.loop.run(time.Now().Add(b.duration), next)
+	u := must(usage.Start(b.servers))
+	b.loop.Run(time.Now().Add(b.duration), next)
 	n := math.Max(1, float64(back))
-	r.CPU = per(u.cpu(), n)
-	r.LoadBusy = u.busy()
-	r.PerSec = float64(back) / time.Since(u.began).Seconds()
+	r.CPU = per(must(u.CPU()), n)
+	r.LoadBusy = must(u.Own())
+	r.PerSec = float64(back) / time.Since(u.Began).Seconds()
 	r.Requests = float64(*b.target.requests) / n
 	if slices.Sort(latencies); len(latencies) > 0 {
 		r.P50 = latencies[len(latencies)/2].Seconds()

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
 )
 
 const (
@@ -28,7 +30,7 @@ type bosh struct {
 	terminate bool
 }
 
-func dialBOSH(l *loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
+func dialBOSH(l *epoll.Loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
 	c := &bosh{s: s, domain: t.domain, wait: t.wait, rid: firstRID}
 	for i := range c.conns {
 		c.conns[i] = newExchanger(l, addr, t, c.body, s.fail)
@@ -127,7 +129,7 @@ func (c *bosh) close(err error) {
 	for _, e := range c.conns {
 		if e.conn != nil {
 			e.busy = false
-			e.conn.close()
+			e.conn.Close()
 			e.conn = nil
 		}
 	}

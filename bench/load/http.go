@@ -3,17 +3,19 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"strconv"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
+	"github.com/mochibosh/mochibosh/bench/wire"
 )
 
 // An exchanger is a keep-alive connection with one request at a time.
 type exchanger struct {
 	head     string // of each request, up to the length
-	conn     *conn
-	redial   func() (*conn, error)
+	conn     *epoll.Conn
+	redial   func() (*epoll.Conn, error)
 	busy     bool
 	rid      int // of the request under way
 	in       []byte
@@ -23,12 +25,12 @@ type exchanger struct {
 	fail     func(error)
 }
 
-func newExchanger(l *loop, addr *net.TCPAddr, t target, onBody func(*exchanger, []byte), fail func(error)) *exchanger {
+func newExchanger(l *epoll.Loop, addr *net.TCPAddr, t target, onBody func(*exchanger, []byte), fail func(error)) *exchanger {
 	e := &exchanger{
 		head:   fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: ", t.path, addr),
 		onBody: onBody, fail: fail, requests: t.requests,
 	}
-	e.redial = func() (*conn, error) { return l.dial(addr, e.data, e.closed) }
+	e.redial = func() (*epoll.Conn, error) { return l.Dial(addr, e.data, e.closed) }
 	return e
 }
 
@@ -46,7 +48,7 @@ func (e *exchanger) post(body []byte) {
 	e.out = append(e.out[:0], e.head...)
 	e.out = strconv.AppendInt(e.out, int64(len(body)), 10)
 	e.out = append(e.out, "\r\n\r\n"...)
-	e.conn.write(append(e.out, body...))
+	e.conn.Write(append(e.out, body...))
 }
 
 func (e *exchanger) closed(err error) {
@@ -62,45 +64,19 @@ func (e *exchanger) data(data []byte) {
 		e.in = append(e.in, data...)
 		data = e.in
 	}
-	header := bytes.Index(data, []byte("\r\n\r\n"))
-	if header < 0 {
+	answer, length, err := wire.ParseAnswer(data)
+	switch {
+	case err == nil && length > 0 && answer.Status != 200:
+		err = fmt.Errorf("the answer is %s", data)
+		fallthrough
+	case err != nil:
+		e.conn.End(err)
+	case length == 0:
 		e.in = append(e.in[:0], data...)
-		return
+	default:
+		e.in = e.in[:0]
+		e.onBody(e, answer.Body)
 	}
-	size := contentLength(data[:header+2])
-	if size < 0 || !bytes.HasPrefix(data, []byte("HTTP/1.1 200 ")) {
-		e.conn.end(fmt.Errorf("the answer is %s", data))
-		return
-	}
-	body := data[header+4:]
-	if len(body) < size {
-		e.in = append(e.in[:0], data...)
-		return
-	}
-	e.in = e.in[:0]
-	e.onBody(e, body[:size])
-}
-
-// contentLength returns the value of the header field; negative if it is absent.
-func contentLength(header []byte) int {
-	const field = "\r\ncontent-length:"
-	for i := 0; i+len(field) < len(header); i++ {
-		j := bytes.IndexByte(header[i:], '\r')
-		if j < 0 || i+j+len(field) > len(header) {
-			return -1
-		}
-		i += j
-		if !bytes.EqualFold(header[i:i+len(field)], []byte(field)) {
-			continue
-		}
-		value, _, _ := bytes.Cut(header[i+len(field):], []byte("\r"))
-		n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
-		if err != nil {
-			return -1
-		}
-		return n
-	}
-	return -1
 }
 
 // echo is a server of HTTP that sends back what it gets: the floor of BOSH.
@@ -112,7 +88,7 @@ type echo struct {
 	rid   int
 }
 
-func dialEcho(l *loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
+func dialEcho(l *epoll.Loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
 	c := &echo{s: s, rid: firstRID}
 	c.conn = newExchanger(l, addr, t, c.body, s.fail)
 	return c, nil

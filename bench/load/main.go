@@ -14,9 +14,10 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
+	"github.com/mochibosh/mochibosh/bench/usage"
 )
 
 // A target is a server, and how to speak to it.
@@ -28,7 +29,7 @@ type target struct {
 	requests *int // of HTTP, counted
 }
 
-var carriers = map[string]func(*loop, *net.TCPAddr, target, *session) (carrier, error){
+var carriers = map[string]func(*epoll.Loop, *net.TCPAddr, target, *session) (carrier, error){
 	"bosh": dialBOSH, "ws": dialWS, "tcp": dialTCP, "http": dialEcho,
 }
 
@@ -46,22 +47,16 @@ func main() {
 	flag.DurationVar(&b.warmup, "warmup", time.Second, "how long the loop runs before it is measured, and idle sessions settle")
 	flag.DurationVar(&b.duration, "duration", 5*time.Second, "how long is measured")
 	flag.Func("watch", "name=pid of a process whose CPU and memory count; repeats", func(s string) error {
-		name, pid, _ := strings.Cut(s, "=")
-		n, err := strconv.Atoi(pid)
-		b.processes = append(b.processes, process{name, n})
+		server, err := usage.Parse(s)
+		b.servers = append(b.servers, server)
 		return err
 	})
 	flag.Parse()
-	var err error
-	if b.addr, err = net.ResolveTCPAddr("tcp4", *addr); err != nil {
-		fatal(err)
-	}
+	b.addr = must(net.ResolveTCPAddr("tcp4", *addr))
 	if b.dial = carriers[b.target.carrier]; b.dial == nil {
 		fatal(fmt.Errorf("no carrier %q", b.target.carrier))
 	}
-	if b.loop, err = newLoop(); err != nil {
-		fatal(err)
-	}
+	b.loop = must(epoll.New())
 	var result any
 	switch flag.Arg(0) {
 	case "idle":
@@ -72,6 +67,14 @@ func main() {
 		fatal(fmt.Errorf("say what to do: idle or trips"))
 	}
 	json.NewEncoder(os.Stdout).Encode(result)
+}
+
+// must returns the value; without one there is nothing to measure.
+func must[T any](value T, err error) T {
+	if err != nil {
+		fatal(err)
+	}
+	return value
 }
 
 func fatal(err error) {

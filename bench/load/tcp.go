@@ -5,20 +5,22 @@ package main
 import (
 	"bytes"
 	"net"
+
+	"github.com/mochibosh/mochibosh/bench/epoll"
 )
 
 // tcp is XMPP as RFC 6120 has it.
 type tcp struct {
 	s      *session
 	domain string
-	conn   *conn
+	conn   *epoll.Conn
 	out    []byte
 }
 
-func dialTCP(l *loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
+func dialTCP(l *epoll.Loop, addr *net.TCPAddr, t target, s *session) (carrier, error) {
 	c := &tcp{s: s, domain: t.domain}
 	var err error
-	c.conn, err = l.dial(addr, c.data, s.fail)
+	c.conn, err = l.Dial(addr, c.data, s.fail)
 	return c, err
 }
 
@@ -30,7 +32,7 @@ func (c *tcp) send(element string) { c.out = append(c.out, element...) }
 
 func (c *tcp) flush() {
 	if len(c.out) > 0 {
-		c.conn.write(c.out)
+		c.conn.Write(c.out)
 		c.out = c.out[:0]
 	}
 }
@@ -43,7 +45,7 @@ func (c *tcp) end() {
 func (c *tcp) data(data []byte) {
 	if c.s.ended {
 		if bytes.Contains(data, []byte("</stream:stream>")) {
-			c.conn.end(nil)
+			c.conn.End(nil)
 		}
 		return
 	}

@@ -10,18 +10,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"regexp"
 	"syscall"
 	"time"
+
+	"github.com/mochibosh/mochibosh/bench/programs"
+	"github.com/mochibosh/mochibosh/bench/tables"
 )
 
 // Settings say how much is measured.
@@ -34,6 +34,12 @@ type settings struct {
 	only             *regexp.Regexp
 	profile          string // folder
 }
+
+// Packages that are built, and the name of the marks between which a file has
+// the tables.
+var packages = []string{"bench/echoserver", "bench/httpecho", "bench/load", "cmd/mochibosh"}
+
+const marks = "bench-xmpp"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -73,7 +79,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := build(ctx, dir, s.profile != ""); err != nil {
+	if err := programs.Build(ctx, dir, s.profile != "", packages...); err != nil {
 		return err
 	}
 
@@ -91,51 +97,10 @@ func run(ctx context.Context, args []string) error {
 			results.add(sys, r)
 		}
 	}
-	tables := results.markdown()
-	os.Stdout.WriteString(tables)
+	text := results.markdown()
+	os.Stdout.WriteString(text)
 	if *write != "" {
-		err = replace(*write, tables)
+		err = tables.Replace(*write, marks, text)
 	}
 	return errors.Join(err, results.faults())
-}
-
-// build compiles the programs into the folder.
-func build(ctx context.Context, dir string, profiled bool) error {
-	for _, pkg := range []string{"bench/echoserver", "bench/httpecho", "bench/load", "cmd/mochibosh"} {
-		args := []string{"build", "-o", dir + "/"}
-		if profiled && pkg == "cmd/mochibosh" {
-			overlay, err := profiler(dir)
-			if err != nil {
-				return err
-			}
-			args = append(args, "-overlay", overlay)
-		}
-		cmd := exec.CommandContext(ctx, "go", append(args, "github.com/mochibosh/mochibosh/"+pkg)...)
-		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("build %s: %w", pkg, err)
-		}
-	}
-	return nil
-}
-
-// Marks between which a file has the tables.
-const (
-	beginMark = "<!-- begin of bench-xmpp -->\n"
-	endMark   = "<!-- end of bench-xmpp -->\n"
-)
-
-func replace(file, tables string) error {
-	file = filepath.Clean(file)
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	before, rest, ok1 := bytes.Cut(data, []byte(beginMark))
-	_, after, ok2 := bytes.Cut(rest, []byte(endMark))
-	if !ok1 || !ok2 {
-		return fmt.Errorf("%s has no place for the tables", file)
-	}
-	data = fmt.Appendf(nil, "%s%s%s%s%s", before, beginMark, tables, endMark, after)
-	return os.WriteFile(file, data, 0o644)
 }

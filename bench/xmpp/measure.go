@@ -61,19 +61,19 @@ func (s settings) load(ctx context.Context, dir string, sys system, into any, se
 	if err != nil {
 		return err
 	}
-	defer r.stop()
+	defer r.Stop()
 	args := []string{
 		"-carrier", sys.carrier, "-addr", r.addr, "-path", paths[sys.carrier], "-domain", domain,
 		"-sessions", strconv.Itoa(sessions), "-warmup", s.warmup.String(),
 	}
-	for part, pid := range r.processes {
+	for part, pid := range r.PIDs {
 		args = append(args, "-watch", fmt.Sprintf("%s=%d", part, pid))
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, "load"), append(args, more...)...)
 	cmd.Stderr = os.Stderr
 	if s.profile != "" && sys.gateway {
 		collected := make(chan error, 1)
-		go func() { collected <- s.collect(ctx, r.profiles, sys, more[len(more)-1], sessions) }()
+		go func() { collected <- s.collect(ctx, r.Running, sys, more[len(more)-1], sessions) }()
 		defer func() {
 			if err := <-collected; err != nil {
 				fmt.Fprintln(os.Stderr, "bench: profile:", err)

@@ -3,18 +3,18 @@
 package main
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/mochibosh/mochibosh/bench/programs"
 )
 
 // Each way through the gateway, and each floor, is measured for a moment: no
 // message is lost or doubled, no session ends, and there is something to show.
 func TestMeasure(t *testing.T) {
 	dir := t.TempDir()
-	if err := build(t.Context(), dir, false); err != nil {
+	if err := programs.Build(t.Context(), dir, false, packages...); err != nil {
 		t.Fatal(err)
 	}
 	s := settings{turns: 1, sessions: 20, idle: 20, inFlight: 3, warmup: 50 * time.Millisecond, duration: 200 * time.Millisecond, hold: time.Second}
@@ -39,17 +39,8 @@ func TestMeasure(t *testing.T) {
 		t.Error(err)
 	}
 
-	file := filepath.Join(dir, "doc.md")
-	if err := os.WriteFile(file, []byte("before\n"+beginMark+"old\n"+endMark+"after\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := replace(file, rs.markdown()); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(file)
-	if err != nil || !bytes.HasPrefix(got, []byte("before\n"+beginMark)) || !bytes.HasSuffix(got, []byte(endMark+"after\n")) ||
-		bytes.Contains(got, []byte("old")) || !bytes.Contains(got, []byte("| mochibosh + echo | ws |")) {
-		t.Errorf("%s, %v", got, err)
+	if got := rs.markdown(); !strings.Contains(got, "| mochibosh + echo | ws |") {
+		t.Error(got)
 	}
 }
 

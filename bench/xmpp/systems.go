@@ -3,17 +3,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"time"
 
+	"github.com/mochibosh/mochibosh/bench/programs"
 	"github.com/mochibosh/mochibosh/internal/xmpptest"
 )
 
@@ -53,32 +48,24 @@ const domain = "im.example"
 
 // A running system.
 type running struct {
-	addr      string         // where its clients connect to
-	processes map[string]int // by their part: gateway, server
-	stops     []func()
-	profiles  string // address
-}
-
-func (r *running) stop() {
-	for i := len(r.stops); i > 0; i-- {
-		r.stops[i-1]()
-	}
+	*programs.Running
+	addr string // where its clients connect to
 }
 
 // start runs a system from nothing, for so many users.
 func start(ctx context.Context, dir string, sys system, users int) (r *running, err error) {
-	r = &running{processes: map[string]int{}}
+	r = &running{Running: programs.New()}
 	defer func() {
 		if err != nil {
-			r.stop()
+			r.Stop()
 		}
 	}()
 	var behind, web string
 	switch sys.server {
 	case "echo":
-		behind, err = r.program(ctx, "server", filepath.Join(dir, "echoserver"))
+		behind, err = r.Announced(server, exec.CommandContext(ctx, filepath.Join(dir, "echoserver")))
 	case "net/http":
-		web, err = r.program(ctx, "server", filepath.Join(dir, "httpecho"))
+		web, err = r.Announced(server, exec.CommandContext(ctx, filepath.Join(dir, "httpecho")))
 	default:
 		begin := map[string]func(*xmpptest.Options) (*xmpptest.Server, error){"prosody": xmpptest.NewProsody, "ejabberd": xmpptest.NewEjabberd}[sys.server]
 		opts := &xmpptest.Options{Domain: domain}
@@ -87,8 +74,7 @@ func start(ctx context.Context, dir string, sys system, users int) (r *running, 
 		}
 		var s *xmpptest.Server
 		if s, err = begin(opts); err == nil {
-			r.stops = append(r.stops, s.Remove)
-			r.processes["server"] = s.PID()
+			r.Add(server, s.PID(), s.Remove)
 			behind, web = s.Addr, s.HTTP
 		}
 	}
@@ -100,66 +86,7 @@ func start(ctx context.Context, dir string, sys system, users int) (r *running, 
 	case !sys.gateway:
 		r.addr = web
 	default:
-		r.addr, err = r.serve(ctx, dir, behind)
+		r.addr, err = r.Gateway(ctx, dir, gateway, "--xmpp", domain+"="+behind+"?tls=off")
 	}
 	return r, err
-}
-
-// program runs a program that prints the address it listens at.
-func (r *running) program(ctx context.Context, part, path string) (addr string, err error) {
-	cmd := exec.CommandContext(ctx, path)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", err
-	}
-	if err := r.run(part, cmd); err != nil {
-		return "", err
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	return strings.TrimSpace(line), err
-}
-
-func (r *running) run(part string, cmd *exec.Cmd) error {
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	r.processes[part] = cmd.Process.Pid
-	r.stops = append(r.stops, func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	return nil
-}
-
-// serve runs the gateway as operators would; only the limits by address are
-// off, for all clients have the same.
-func (r *running) serve(ctx context.Context, dir, behind string) (addr string, err error) {
-	if addr, err = xmpptest.FreeAddress(); err != nil {
-		return "", err
-	}
-	if r.profiles, err = xmpptest.FreeAddress(); err != nil {
-		return "", err
-	}
-	cmd := exec.CommandContext(ctx, filepath.Join(dir, "mochibosh"), "serve", "--listen", addr,
-		"--xmpp", domain+"="+behind+"?tls=off", "--max-sessions-per-ip", "0", "--session-rate", "0")
-	cmd.Env = append(os.Environ(), "BENCH_PROFILES="+r.profiles)
-	log, err := os.Create(filepath.Join(dir, "mochibosh.log"))
-	if err != nil {
-		return "", err
-	}
-	defer log.Close()
-	cmd.Stderr = log
-	if err := r.run("gateway", cmd); err != nil {
-		return "", err
-	}
-	for range 500 {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			return addr, nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	said, _ := os.ReadFile(log.Name())
-	return "", errors.New("the gateway does not listen: " + string(said))
 }

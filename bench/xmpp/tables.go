@@ -5,8 +5,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"github.com/mochibosh/mochibosh/bench/tables"
 )
 
 // Results are all turns of all systems.
@@ -28,11 +29,7 @@ func (rs *results) median(sys system, value func(result) float64) float64 {
 	for _, r := range rs.turns[sys] {
 		values = append(values, value(r))
 	}
-	if len(values) == 0 {
-		return 0
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	return tables.Median(values)
 }
 
 // worst returns the greatest.

@@ -1,6 +1,9 @@
 //go:build linux
 
-package main
+// Package epoll is the client side of benchmarks: one thread over one epoll
+// set, the cheapest that the kernel allows, so that a server, and not its load,
+// is what gets measured.
+package epoll
 
 import (
 	"fmt"
@@ -11,31 +14,31 @@ import (
 	"unsafe"
 )
 
-// A loop is one thread over one epoll set: the cheapest client that the kernel
-// allows, so that a server, and not its load, is what gets measured.
-type loop struct {
+// A Loop serves connections, all in the goroutine that calls Run.
+type Loop struct {
 	ep    int
-	conns []*conn // by file descriptor
+	conns []*Conn // by file descriptor
 	buf   []byte
 }
 
-// A conn is a connected socket, which takes what it is given at once, or later.
-type conn struct {
-	l       *loop
+// A Conn is a connected socket, which takes what it is given at once, or later.
+type Conn struct {
+	l       *Loop
 	fd      int
 	unsent  []byte
 	onData  func([]byte)
 	onClose func(error)
 }
 
-func newLoop() (*loop, error) {
+// New returns a loop without connections.
+func New() (*Loop, error) {
 	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	return &loop{ep: ep, buf: make([]byte, 64<<10)}, err
+	return &Loop{ep: ep, buf: make([]byte, 64<<10)}, err
 }
 
-// dial begins to connect; what is written until then waits. What comes is for
+// Dial begins to connect; what is written until then waits. What comes is for
 // onData, until onClose.
-func (l *loop) dial(addr *net.TCPAddr, onData func([]byte), onClose func(error)) (*conn, error) {
+func (l *Loop) Dial(addr *net.TCPAddr, onData func([]byte), onClose func(error)) (*Conn, error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
@@ -47,7 +50,7 @@ func (l *loop) dial(addr *net.TCPAddr, onData func([]byte), onClose func(error))
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
-	c := &conn{l: l, fd: fd, onData: onData, onClose: onClose}
+	c := &Conn{l: l, fd: fd, onData: onData, onClose: onClose}
 	for len(l.conns) <= fd {
 		l.conns = append(l.conns, nil)
 	}
@@ -55,12 +58,20 @@ func (l *loop) dial(addr *net.TCPAddr, onData func([]byte), onClose func(error))
 	return c, c.watch(syscall.EPOLL_CTL_ADD, syscall.EPOLLIN)
 }
 
-func (c *conn) watch(op int, events uint32) error {
+// Handle replaces what Dial was told.
+func (c *Conn) Handle(onData func([]byte), onClose func(error)) {
+	c.onData, c.onClose = onData, onClose
+}
+
+// Open reports whether the connection is not closed.
+func (c *Conn) Open() bool { return c.fd >= 0 }
+
+func (c *Conn) watch(op int, events uint32) error {
 	return syscall.EpollCtl(c.l.ep, op, c.fd, &syscall.EpollEvent{Events: events, Fd: int32(c.fd)})
 }
 
-// write sends the bytes, or keeps those that there is no room for.
-func (c *conn) write(p []byte) {
+// Write sends the bytes, or keeps those that there is no room for.
+func (c *Conn) Write(p []byte) {
 	if c.fd < 0 {
 		return
 	}
@@ -73,7 +84,7 @@ func (c *conn) write(p []byte) {
 	case errno == syscall.EAGAIN:
 		n = 0
 	case errno != 0:
-		c.end(errno)
+		c.End(errno)
 		return
 	}
 	if int(n) < len(p) {
@@ -82,25 +93,28 @@ func (c *conn) write(p []byte) {
 	}
 }
 
-func (c *conn) close() {
-	if c.fd >= 0 {
+// Close closes the connection, if there is one. What was given to it and not
+// sent is dropped; onClose is not called.
+func (c *Conn) Close() {
+	if c != nil && c.fd >= 0 {
 		c.l.conns[c.fd] = nil
 		syscall.Close(c.fd)
 		c.fd = -1
 	}
 }
 
-func (c *conn) end(err error) {
+// End closes the connection and tells onClose why.
+func (c *Conn) End(err error) {
 	if c.fd >= 0 {
-		c.close()
+		c.Close()
 		c.onClose(err)
 	}
 }
 
-// run serves the connections until the time has come. Each turn it calls next,
+// Run serves the connections until the time has come. Each turn it calls next,
 // which returns when it wants to be called again at the latest; the zero time
 // ends the run.
-func (l *loop) run(until time.Time, next func(now time.Time) time.Time) {
+func (l *Loop) Run(until time.Time, next func(now time.Time) time.Time) {
 	var events [256]syscall.EpollEvent
 	for {
 		now := time.Now()
@@ -128,7 +142,7 @@ func (l *loop) run(until time.Time, next func(now time.Time) time.Time) {
 // sysEpollPwait2 has time-outs in nanoseconds; Linux 5.11.
 const sysEpollPwait2 = 441
 
-func (l *loop) wait(events []syscall.EpollEvent, d time.Duration) int {
+func (l *Loop) wait(events []syscall.EpollEvent, d time.Duration) int {
 	timeout := syscall.NsecToTimespec(int64(d))
 	n, _, errno := syscall.Syscall6(sysEpollPwait2, uintptr(l.ep), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)),
 		uintptr(unsafe.Pointer(&timeout)), 0, 0)
@@ -138,11 +152,11 @@ func (l *loop) wait(events []syscall.EpollEvent, d time.Duration) int {
 	return int(n)
 }
 
-func (c *conn) handle(events uint32) {
+func (c *Conn) handle(events uint32) {
 	if events&syscall.EPOLLOUT != 0 && len(c.unsent) > 0 {
 		p := c.unsent
 		c.unsent = nil
-		if c.write(p); len(c.unsent) == 0 && c.fd >= 0 {
+		if c.Write(p); len(c.unsent) == 0 && c.fd >= 0 {
 			c.watch(syscall.EPOLL_CTL_MOD, syscall.EPOLLIN)
 		}
 	}
@@ -153,9 +167,9 @@ func (c *conn) handle(events uint32) {
 	switch {
 	case errno == syscall.EAGAIN:
 	case errno != 0:
-		c.end(errno)
+		c.End(errno)
 	case n == 0:
-		c.end(io.EOF)
+		c.End(io.EOF)
 	default:
 		c.onData(c.l.buf[:n])
 	}
