@@ -50,10 +50,11 @@ export class Link {
     return hello;
   }
 
-  receive(object) {
+  /** An object of so many characters; 0: who cares does not say. */
+  receive(object, size = 0) {
     if (this.done) return;
     if (!object) return this.lost(new MochiError('http', 'not an object of push.v1'));
-    this.session.receive(this, object);
+    this.session.receive(this, object, size);
     if (!this.done) this.#expect(2 * this.#period());
   }
 

@@ -142,7 +142,7 @@ export class PushSession {
     this.#attach += numbers;
   }
 
-  receive(link, object) {
+  receive(link, object, size) {
     if (object.error) return link.lost(refusal(object));
     if (object.session && !this.name) this.#created(object);
     this.#confirm(object.ack);
@@ -150,6 +150,7 @@ export class PushSession {
     if (object.replaced) return link.lost(new MochiError('replaced', 'another connection took over'));
     if (link === this.#attaching) this.#attaching = undefined;
     if (!object.end) this.#attachment.spoke(link);
+    this.#uplink.heard(size);
     this.#take(link, object);
     if (object.end) this.finish(object.end);
     else this.#uplink.handled();
@@ -297,5 +298,5 @@ export class PushSession {
 }
 
 function agreed({ wait = 25, inactivity = 60, ping = 25, limits }) {
-  return { wait, inactivity, ping, limits: { body: 65_536, window: 128, ...limits } };
+  return { wait, inactivity, ping, limits: { body: 65_536, window: 128, outbox: 1_048_576, ...limits } };
 }

@@ -4,9 +4,13 @@ import { MochiError } from './error.js';
 
 /** Milliseconds that a post of messages may take: the server delays its answer while its backend is behind. */
 const PATIENCE = 30_000;
-/** An acknowledgement that rides on nothing goes alone after this time, or this many messages. */
-const ACK_DELAY = 1000;
-const ACK_COUNT = 32;
+/**
+ * An acknowledgement that rides on nothing goes alone after this time, this many messages, or this part of what the
+ * server keeps: it costs as much as a message, and only frees what the server keeps until then.
+ */
+const ACK_DELAY = 5000;
+const ACK_COUNT = 64;
+const ACK_PART = 1 / 4;
 
 /** Sends what the session has to say: on the link if that goes both ways, else by posts beside it. */
 export class Uplink {
@@ -16,6 +20,7 @@ export class Uplink {
   #ackSent = 0;
   #ackDue = false;
   #ackTimer;
+  #unacknowledged = 0;
 
   constructor(session) {
     this.#session = session;
@@ -29,11 +34,17 @@ export class Uplink {
     else if (!this.#posting) this.#post();
   }
 
+  /** So many characters came from the server. */
+  heard(size) {
+    this.#unacknowledged += size;
+  }
+
   /** A handler finished. Long-polls carry the acknowledgement by themselves. */
   handled() {
-    const { env, link, ack } = this.#session;
+    const { env, link, ack, agreed } = this.#session;
     if (!link || link.carrier === 'longpoll') return;
-    if (ack - this.#ackSent >= ACK_COUNT) this.#ackNow();
+    const much = ack - this.#ackSent >= ACK_COUNT || this.#unacknowledged > agreed.limits.outbox * ACK_PART;
+    if (much && ack > this.#ackSent) this.#ackNow();
     else if (ack > this.#ackSent) this.#ackTimer ??= env.setTimeout(() => this.#ackNow(), ACK_DELAY);
   }
 
@@ -41,6 +52,7 @@ export class Uplink {
   acknowledged(ack) {
     this.#ackSent = ack;
     this.#ackDue = false;
+    this.#unacknowledged = 0;
     this.#session.env.clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
   }

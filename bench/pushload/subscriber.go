@@ -99,8 +99,8 @@ func (s *subscriber) message(number int, at time.Time) {
 // The JavaScript client acknowledges after so many messages, or this time,
 // unless it polls.
 const (
-	ackCount = 32
-	ackDelay = time.Second
+	ackCount = 64
+	ackDelay = 5 * time.Second
 )
 
 func (s *subscriber) acknowledge() {

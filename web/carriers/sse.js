@@ -12,7 +12,7 @@ export function sse(link) {
     if (link.done) return;
     const mark = urls.sse.includes('?') ? '&' : '?';
     source = new env.EventSource(`${urls.sse}${mark}ticket=${encodeURIComponent(ticket)}`);
-    source.onmessage = ({ data }) => link.receive(parse(data));
+    source.onmessage = ({ data }) => link.receive(parse(data), data.length);
     // The browser would try again by itself, but with the same ticket, which is good for one stream.
     source.onerror = () => link.lost(new MochiError('lost', 'event stream broke'));
   }

@@ -94,7 +94,7 @@ for (const carrier of ['websocket', 'sse', 'longpoll']) {
     assert.equal(page.client.state, 'open', 'a slow handler does not break the connection');
     while (finish.length) {
       finish.shift()[1]();
-      await world.clock.advance(3000);
+      await world.clock.advance(6000);
     }
     assert.equal(session.out.length, 0);
     const requests = world.requests.length;
@@ -126,7 +126,7 @@ for (const carrier of ['websocket', 'sse', 'longpoll']) {
     });
     await world.clock.advance(1000);
     for (let n = 0; n < 4; n++) world.server.bus.publish('room', n);
-    await world.clock.advance(3000);
+    await world.clock.advance(6000);
     assert.deepEqual(seen, [0, 1, 2, 3]);
     assert.deepEqual(page.errors.map((error) => error.message), ['even', 'odd', 'even', 'odd']);
     const [session] = world.server.sessions.values();
