@@ -42,6 +42,7 @@ type conn struct {
 	posted     bool   // by the last request
 	taken      bool   // by a handler; the server does not count it any more
 	readable   func() // of one that was taken, and the next
+	told       bool   // it was called, and nothing read since
 	onDrained  func()
 
 	// For goroutines that wait; closed when there is something to do for them.
