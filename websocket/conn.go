@@ -27,6 +27,7 @@ type conn struct {
 	limit   int64         // bytes of one message, after decompression
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
+	deflate bool          // messages are compressed
 
 	listening bool // pongs count; only who reads uses it
 
@@ -36,7 +37,7 @@ type conn struct {
 	closed  bool
 }
 
-// writeBuffers are shared: an idle connection has none.
+// writeBuffers are the library's, and shared: an idle connection has none.
 var writeBuffers sync.Pool
 
 const headerProtocol = "Sec-Websocket-Protocol"
@@ -107,6 +108,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options
 		limit:   int64(o.Push.MaxBody),
 		silence: 2*o.Push.Ping + o.Push.WriteTimeout,
 		timeout: o.Push.WriteTimeout,
+		deflate: u.EnableCompression, // it was offered, so it was agreed on
 		writing: make(chan struct{}, 1),
 	}
 	c.writing <- struct{}{}
@@ -149,9 +151,12 @@ func failure(err error) (code int, reason string) {
 // arrive; later, a pong will do. After errTooBig it can be called again: what
 // is left of that message is skipped.
 func (c *conn) read(timeout time.Duration) ([]byte, error) {
-	c.hear(timeout)
-	kind, data, err := c.message()
-	c.idle.within = int64(len(data)) > c.limit
+	kind, data, err := gorilla.TextMessage, c.short(), error(nil)
+	if data == nil {
+		c.hear(timeout)
+		kind, data, err = c.message()
+		c.idle.within = int64(len(data)) > c.limit
+	}
 	switch {
 	case isTimeout(err):
 		return nil, errSilence
@@ -221,13 +226,25 @@ func (c *conn) pong(payload []byte) {
 
 // write sends a text message.
 func (c *conn) write(data []byte) error {
+	return c.send(func(dst []byte) []byte { return append(dst, data...) })
+}
+
+// send sends the text message that is appended.
+func (c *conn) send(message func(dst []byte) []byte) error {
+	f := takeFrame(message)
+	defer f.free()
 	<-c.writing
 	defer func() { c.writing <- struct{}{} }()
 	if c.closed {
 		return gorilla.ErrCloseSent
 	}
-	_ = c.ws.SetWriteDeadline(time.Now().Add(c.timeout))
-	return c.ws.WriteMessage(gorilla.TextMessage, data)
+	till := time.Now().Add(c.timeout)
+	if c.deflate {
+		_ = c.ws.SetWriteDeadline(till)
+		return c.ws.WriteMessage(gorilla.TextMessage, f.payload())
+	}
+	_ = c.corked.SetWriteDeadline(till)
+	return c.corked.send(f.bytes())
 }
 
 // ping asks the client's WebSocket for a pong.

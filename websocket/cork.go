@@ -15,9 +15,10 @@ import (
 type corked struct {
 	net.Conn
 
-	mu  sync.Mutex
-	in  bool
-	buf *[]byte // of corkBuffers; nil while nothing waits
+	mu     sync.Mutex
+	in     bool
+	buf    *[]byte // of corkBuffers; nil while nothing waits
+	parted bool    // the library has sent the close frame
 }
 
 // corkSize is how much may wait. A longer write goes by itself.
@@ -25,10 +26,29 @@ const corkSize = 16 << 10
 
 var corkBuffers = sync.Pool{New: func() any { b := make([]byte, 0, corkSize); return &b }}
 
-// Write implements net.Conn.
+// Write implements net.Conn. The library's writes are whole frames, if nothing is
+// compressed.
 func (c *corked) Write(p []byte) (int, error) {
+	const closeFrame = 0x88 // RFC 6455 §5.2
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.parted = c.parted || len(p) > 0 && p[0] == closeFrame
+	return c.write(p)
+}
+
+// send writes a frame past the library. RFC 6455 §5.5.1: not after the close
+// frame.
+func (c *corked) send(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parted {
+		return net.ErrClosed
+	}
+	_, err := c.write(p)
+	return err
+}
+
+func (c *corked) write(p []byte) (int, error) {
 	if c.buf != nil && len(*c.buf)+len(p) > corkSize {
 		if err := c.flush(); err != nil {
 			return 0, err

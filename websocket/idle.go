@@ -48,11 +48,14 @@ func (c *conn) each(step func() (more bool)) {
 // would do that too, but then wait for the message. It reports whether there is
 // something for the library, which finds fault with frames, too.
 func (c *conn) passControls() bool {
-	const ping, pong, masked = 0x89, 0x8a, 0x80 // RFC 6455 §5.2
+	const ping, pong = 0x89, 0x8a // RFC 6455 §5.2
 	c.hear(c.silence)
 	for in := c.idle.in; ; {
 		head, err := in.Peek(2)
-		if err != nil || head[0] != ping && head[0] != pong || head[1] < masked || head[1] > masked|125 {
+		if err == park.ErrNothing {
+			return false
+		}
+		if err != nil || head[0] != ping && head[0] != pong || head[1] < masked || head[1] > masked|shortest {
 			return true
 		}
 		isPing, size := head[0] == ping, 6+int(head[1]&^masked)
@@ -61,11 +64,7 @@ func (c *conn) passControls() bool {
 			return true
 		}
 		if isPing {
-			payload := make([]byte, size-6)
-			for i := range payload {
-				payload[i] = frame[6+i] ^ frame[2+i%4]
-			}
-			c.pong(payload)
+			c.pong(unmasked(frame))
 		}
 		in.Discard(size)
 		if in.Buffered() == 0 {

@@ -119,7 +119,7 @@ func (p *pusher) take(ctx context.Context, o *push.Object) error {
 
 // write sends what the session had to say.
 func (p *pusher) write(r transport.Response, numbers bool) (more bool) {
-	err := p.conn.write(push.AppendAnswer(nil, r, numbers))
+	err := p.conn.send(func(dst []byte) []byte { return push.AppendAnswer(dst, r, numbers) })
 	switch {
 	case err != nil:
 		p.conn.drop()

@@ -331,6 +331,7 @@ func TestFrames(t *testing.T) {
 	t.Run("S-05.11 W-03.23 nothing follows our close frame", bubble(func(t *testing.T) {
 		c, b := startXMPP(t, xmppOptions()).raw()
 		writeFrame(t, c, 0x88, "\x03\xe8")
+		synctest.Wait() // ours is on its way
 		_ = b.TrySend([]byte(stanza))
 		c.wantFailure("the close frame", 1000)
 	}))

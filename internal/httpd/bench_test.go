@@ -12,12 +12,9 @@ import (
 	_ "net/http/pprof"
 	"os"
 	"os/exec"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -48,9 +45,12 @@ func serveBench(kind string) {
 	mux := http.NewServeMux()
 	mux.Handle("/", h)
 	mux.Handle("/debug/", http.DefaultServeMux)
-	mux.HandleFunc("/publish", func(w http.ResponseWriter, r *http.Request) {
+	f := &floor{}
+	mux.HandleFunc("/floor", f.join)
+	mux.HandleFunc("/fanout", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.URL.RawQuery)
 		h.publish(n, strings.Repeat("x", 90))
+		f.publish(n, strings.Repeat("x", 90))
 	})
 	mux.HandleFunc("/usage", func(w http.ResponseWriter, r *http.Request) {
 		debug.FreeOSMemory()
@@ -144,88 +144,6 @@ func BenchmarkWaiting(b *testing.B) {
 			})
 		}
 	}
-}
-
-// Time for each delivery to one of 1,000 clients, who ask again where they
-// have to.
-func BenchmarkFanOut(b *testing.B) {
-	const clients = 1000
-	for _, carrier := range carriers {
-		for _, kind := range kinds {
-			b.Run(carrier.name+"/"+kind, func(b *testing.B) {
-				addr := startBench(b, kind)
-				var ready sync.WaitGroup
-				ready.Add(clients)
-				got := make(chan int, clients)
-				few := make(chan bool, 50)
-				t := &until{TB: b}
-				for range clients {
-					go func() {
-						few <- true
-						c := carrier.join(t, addr)
-						c.hold()
-						if carrier.name == "sse" || carrier.name == "websocket" {
-							c.next()
-						}
-						<-few
-						ready.Done()
-						for {
-							if numbers := numberOf.FindAllSubmatch(c.next(), -1); len(numbers) > 0 {
-								c.hold()
-								got <- len(numbers)
-							} else {
-								c.hold()
-							}
-						}
-					}()
-				}
-				ready.Wait()
-				time.Sleep(200 * time.Millisecond)
-				before := ask(b, addr, "/usage")
-				if out := os.Getenv("HTTPD_BENCH_PROFILE"); out != "" {
-					go profile(addr, out+"."+carrier.name+"."+strings.ReplaceAll(kind, "/", ""))
-				}
-				n := 0
-				for b.Loop() {
-					n++
-					ask(b, addr, fmt.Sprint("/publish?", n))
-					for sum := 0; sum < clients; {
-						sum += <-got
-					}
-					time.Sleep(20 * time.Millisecond)
-				}
-				after := ask(b, addr, "/usage")
-				t.over.Store(true)
-				b.ReportMetric((after.CPU-before.CPU)/float64(n*clients)*1e6, "cpu-µs/delivery")
-			})
-		}
-	}
-}
-
-// until fails a test until that is over; later, the server is gone.
-type until struct {
-	testing.TB
-	over atomic.Bool
-}
-
-func (u *until) Fatal(args ...any) {
-	if u.over.Load() {
-		runtime.Goexit()
-	}
-	u.TB.Fatal(args...)
-}
-
-func (u *until) Error(args ...any) { u.Fatal(args...) }
-
-func profile(addr, out string) {
-	resp, err := http.Get("http://" + addr + "/debug/pprof/profile?seconds=3")
-	if err != nil {
-		return
-	}
-	defer resp.Body.Close()
-	f, _ := os.Create(out)
-	io.Copy(f, resp.Body)
-	f.Close()
 }
 
 // holdBare joins, and leaves a request held. It returns the descriptor.

@@ -48,6 +48,7 @@ func newHouse(o *push.Options) *house {
 	mux.Handle("/push", longpoll.NewHandler(h.manager, o))
 	mux.Handle("/push/sse", sse.NewHandler(h.manager, o))
 	mux.Handle("/push/ws", websocket.NewHandler(h.manager, &websocket.Options{Push: o}))
+	mux.Handle("/publish", h.bus.PublishHandler())
 	mux.Handle("/bosh", bosh.NewHandler(h.manager, &bosh.Options{NoStreams: true, Polling: -1}))
 	h.Handler = mux
 	return h
@@ -107,14 +108,26 @@ type client interface {
 	leave()
 }
 
-var carriers = []struct {
+type carrier struct {
 	name string
-	join func(t testing.TB, addr string) client
-}{
-	{"longpoll", func(t testing.TB, addr string) client { return &poller{joinPush(t, addr)} }},
+	join func(t testing.TB, addr, topic string) client
+}
+
+// greets reports whether the first answer comes at once.
+func (c carrier) greets() bool {
+	return strings.HasPrefix(c.name, "sse") || strings.HasPrefix(c.name, "websocket")
+}
+
+var carriers = []carrier{
+	{"longpoll", func(t testing.TB, addr, topic string) client { return &poller{joinPush(t, addr, topic)} }},
 	{"bosh", joinBOSH},
-	{"sse", func(t testing.TB, addr string) client { return &listener{pusher: joinPush(t, addr)} }},
-	{"websocket", func(t testing.TB, addr string) client { return &socket{pusher: joinPush(t, addr)} }},
+	{"sse", joinEvents},
+	{"websocket", func(t testing.TB, addr, topic string) client { return &socket{pusher: joinPush(t, addr, topic)} }},
+}
+
+func joinEvents(t testing.TB, addr, topic string) client {
+	p := joinPush(t, addr, topic)
+	return &listener{pusher: p, posts: wire{t: t, addr: addr}}
 }
 
 // A wire is a connection that is opened when it is needed.
@@ -170,7 +183,7 @@ type pusher struct {
 	attach, ack  int
 }
 
-func joinPush(t testing.TB, addr string) pusher {
+func joinPush(t testing.TB, addr, topic string) pusher {
 	p := pusher{wire: wire{t: t, addr: addr}}
 	p.post("/push", "{}")
 	var created struct{ Session, Key string }
@@ -178,7 +191,7 @@ func joinPush(t testing.TB, addr string) pusher {
 		t.Fatal(err)
 	}
 	p.session, p.key = created.Session, created.Key
-	p.post("/push", p.object(`"first":1,"messages":[{"op":"subscribe","topic":"t"}]`))
+	p.post("/push", p.object(fmt.Sprintf(`"first":1,"messages":[{"op":"subscribe","topic":%q}]`, topic)))
 	p.answer()
 	p.post("/push", p.claim()) // the bus says that it has done so
 	p.take(p.answer())
@@ -215,20 +228,52 @@ type poller struct{ pusher }
 func (p *poller) hold()        { p.post("/push", p.claim()) }
 func (p *poller) next() []byte { return p.take(p.answer()) }
 
+// An acknowledger knows when an acknowledgement that rides on nothing goes
+// alone, as our client in JavaScript has it (web/uplink.js).
+type acknowledger struct {
+	eager bool // after each answer
+	acked int
+	since time.Time // when there was first something to acknowledge
+}
+
+const (
+	ackDelay = time.Second
+	ackCount = 32
+)
+
+// due reports whether to acknowledge now.
+func (a *acknowledger) due(ack int) bool {
+	switch {
+	case ack == a.acked:
+		return false
+	case a.since.IsZero():
+		a.since = time.Now()
+	}
+	if !a.eager && ack-a.acked < ackCount && time.Since(a.since) < ackDelay {
+		return false
+	}
+	a.acked, a.since = ack, time.Time{}
+	return true
+}
+
 type listener struct {
 	pusher
+	acknowledger
 	events *bufio.Reader
+	posts  wire
 }
 
 func (l *listener) hold() {
 	if l.events != nil {
 		return
 	}
-	l.post("/push/sse", l.claim())
+	l.posts.post("/push/sse", l.claim())
+	l.acked = l.ack
 	var sold struct{ Ticket string }
-	if err := json.Unmarshal(l.answer(), &sold); err != nil {
+	if err := json.Unmarshal(l.posts.answer(), &sold); err != nil {
 		l.t.Fatal(err)
 	}
+	l.open()
 	fmt.Fprintf(l, "GET /push/sse?ticket=%s HTTP/1.1\r\nHost: a\r\n\r\n", sold.Ticket)
 	resp, err := http.ReadResponse(l.in, nil)
 	if err != nil {
@@ -244,18 +289,25 @@ func (l *listener) next() []byte {
 			l.t.Fatal(err)
 		}
 		if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok {
-			return l.take(data)
+			data = l.take(data)
+			if l.due(l.ack) {
+				l.posts.post("/push", l.object(fmt.Sprintf(`"ack":%d`, l.ack)))
+				l.posts.answer()
+			}
+			return data
 		}
 	}
 }
 
 func (l *listener) leave() {
 	l.wire.leave()
+	l.posts.leave()
 	l.events = nil
 }
 
 type socket struct {
 	pusher
+	acknowledger
 	ws *gorilla.Conn
 }
 
@@ -272,6 +324,7 @@ func (s *socket) hold() {
 	ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	s.ws = ws
 	ws.WriteMessage(gorilla.TextMessage, []byte(s.claim()))
+	s.acked = s.ack
 }
 
 func (s *socket) next() []byte {
@@ -280,7 +333,9 @@ func (s *socket) next() []byte {
 		s.t.Fatal(err)
 	}
 	data = s.take(data)
-	s.ws.WriteMessage(gorilla.TextMessage, fmt.Appendf(nil, `{"ack":%d}`, s.ack))
+	if s.due(s.ack) {
+		s.ws.WriteMessage(gorilla.TextMessage, fmt.Appendf(nil, `{"ack":%d}`, s.ack))
+	}
 	return data
 }
 
@@ -300,7 +355,7 @@ type elder struct {
 
 var sidOf = regexp.MustCompile(` sid='([^']+)'`)
 
-func joinBOSH(t testing.TB, addr string) client {
+func joinBOSH(t testing.TB, addr, _ string) client {
 	e := &elder{wire: wire{t: t, addr: addr}, rid: 1}
 	e.post("/bosh", "<body xmlns='http://jabber.org/protocol/httpbind' rid='1' to='elders' ver='1.6' wait='60' hold='1'/>")
 	sid := sidOf.FindSubmatch(e.answer())
@@ -361,7 +416,7 @@ func TestCarriersInOrder(t *testing.T) {
 				for i := range clients {
 					all.Go(func() {
 						dice := rand.New(rand.NewPCG(uint64(i), 7))
-						c := carrier.join(t, addr)
+						c := carrier.join(t, addr, "t")
 						joined.Done()
 						defer c.leave()
 						for want := 1; want <= messages; {
@@ -409,11 +464,11 @@ func TestVanishedClients(t *testing.T) {
 			defer h.manager.Shutdown(context.Background())
 			for _, carrier := range carriers {
 				t.Run(carrier.name, func(t *testing.T) {
-					c := carrier.join(t, addr)
+					c := carrier.join(t, addr, "t")
 					for n := 1; n <= 3; n++ {
 						c.hold()
-						if carrier.name == "sse" || carrier.name == "websocket" {
-							c.next() // its first answer comes at once
+						if carrier.greets() {
+							c.next()
 						}
 						time.Sleep(20 * time.Millisecond)
 						c.leave()
@@ -421,7 +476,7 @@ func TestVanishedClients(t *testing.T) {
 						h.publish(n, "")
 						c.hold()
 						got := string(c.next())
-						if carrier.name == "sse" || carrier.name == "websocket" {
+						if carrier.greets() {
 							for !strings.Contains(got, "msg") {
 								got = string(c.next())
 							}
@@ -429,7 +484,7 @@ func TestVanishedClients(t *testing.T) {
 						if !strings.Contains(got, fmt.Sprintf("msg-%d-", n)) {
 							t.Errorf("got %s, want message %d", got, n)
 						}
-						if carrier.name == "sse" || carrier.name == "websocket" {
+						if carrier.greets() {
 							c.leave()
 						}
 					}
@@ -447,7 +502,7 @@ func TestWebSocketControls(t *testing.T) {
 			h := newHouse(&push.Options{Ping: 50 * time.Millisecond, WriteTimeout: 50 * time.Millisecond})
 			addr := serveHouse(t, kind, h)
 			defer h.manager.Shutdown(context.Background())
-			s := &socket{pusher: joinPush(t, addr)}
+			s := &socket{pusher: joinPush(t, addr, "t")}
 			s.hold()
 			s.next()
 			pongs, pings := 0, 0

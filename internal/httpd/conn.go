@@ -44,6 +44,7 @@ type conn struct {
 	trusting   bool   // who waits copes with nothing to read
 	late       bool   // the other end did not read in time
 	readable   func() // of one that was taken, and the next
+	told       bool   // it was called, and nothing read since
 	onDrained  func()
 
 	// For goroutines that wait; closed when there is something to do for them.

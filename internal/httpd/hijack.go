@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/mochibosh/mochibosh/internal/park"
 )
 
 // Hijack implements http.Hijacker. What it returns also is a [park.Conn].
@@ -78,7 +80,13 @@ type netConn struct {
 	unblocked bool
 }
 
-func (c *netConn) Read(p []byte) (int, error) { return c.conn.read(p) }
+func (c *netConn) Read(p []byte) (int, error) {
+	n, err := c.conn.read(p)
+	if err == errNothing {
+		err = park.ErrNothing
+	}
+	return n, err
+}
 
 func (c *netConn) Write(p []byte) (int, error) {
 	c.writeTurn.Lock()
@@ -151,7 +159,9 @@ func (c *netConn) OnReadable(f func()) {
 	}
 }
 
-// tellReadable calls who waits for input, with the lock held.
+// tellReadable calls who waits for input, with the lock held. To look whether
+// the poller's news is old would cost more than to tell them for nothing, which
+// is rare.
 func (c *conn) tellReadable() {
 	if c.state != hijacked || len(c.ahead) > 0 || c.trusting || c.readable != nil && c.peek() != nothing {
 		c.callReadable()
@@ -163,7 +173,7 @@ func (c *conn) callReadable() {
 	if f == nil {
 		return
 	}
-	c.readable = nil
+	c.readable, c.told = nil, true
 	go func() {
 		growStack(c.fd)
 		f()

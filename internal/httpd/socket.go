@@ -88,21 +88,23 @@ func (c *conn) peek() sight {
 	}
 }
 
-// read reads at least one byte; waiting for it ends at the deadline.
+// read reads at least one byte; waiting for it ends at the deadline. Who was told
+// that there is something does not wait.
 func (c *conn) read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
+	told := c.told
+	for c.told = false; ; {
 		if n, ok := c.readAhead(p); ok {
 			return n, nil
 		}
 		if err := expired(c.readUntil); err != nil {
 			return 0, err
 		}
-		if n, err := c.tryRead(p); err != errNothing {
+		if n, err := c.tryRead(p); err != errNothing || told {
 			return n, err
 		}
 		if c.readUntil == headerTime {

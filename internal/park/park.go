@@ -40,13 +40,17 @@ type Events struct {
 	Drained func() // see Writer.Drained
 }
 
+// ErrNothing says that there is nothing to read, now.
+var ErrNothing = errors.New("park: nothing there")
+
 // A Conn is a hijacked connection that can be waited on without a goroutine.
 type Conn interface {
 	net.Conn
 
 	// OnReadable has f called once, in a goroutine of its own, when there is
 	// something to read, or the connection is at its end or closed. Meanwhile
-	// nobody reads.
+	// nobody reads. It may turn out that there is nothing: then the next Read does
+	// not wait, but returns ErrNothing.
 	OnReadable(f func())
 
 	// Unblock has Write take everything at once. What the client does not read

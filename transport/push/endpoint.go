@@ -92,13 +92,15 @@ func (e *Endpoint) Find(ctx context.Context, session, key string) (*transport.Se
 
 // Take lets everything in the object take effect that is no poll: messages,
 // the acknowledgement, the end. It returns what is accepted. On an ordered
-// carrier, messages need no number. The end of the session is no error here:
+// carrier, messages need no number, and without any it returns zero. The end of the session is no error here:
 // whoever asks next is told.
 func (e *Endpoint) Take(ctx context.Context, s *transport.Session, o *Object, ordered bool) (ack uint64, err error) {
 	if len(o.Messages) > 0 && o.First == 0 && !ordered {
 		return 0, e.refuse(badRequest("messages without first"))
 	}
-	ack, err = s.Push(ctx, o.First, o.frames())
+	if len(o.Messages) > 0 || !ordered { // else nobody asks what is accepted
+		ack, err = s.Push(ctx, o.First, o.frames())
+	}
 	var over *transport.Termination
 	if err != nil && !errors.As(err, &over) {
 		return ack, e.refuseAt(err, ack)

@@ -31,6 +31,9 @@ type Object struct {
 
 // Parse reads an object. Every error is a bad-request.
 func Parse(data []byte) (*Object, error) {
+	if n, ok := bareAck(data); ok {
+		return &Object{Ack: n}, nil
+	}
 	if !utf8.Valid(data) {
 		return nil, badRequest("not UTF-8")
 	}
@@ -50,6 +53,23 @@ func Parse(data []byte) (*Object, error) {
 		}
 	}
 	return &o, nil
+}
+
+// bareAck reads {"ack":n} as our clients write it, which is most of what they
+// have to say. Everything else is left to Parse.
+func bareAck(data []byte) (n uint64, ok bool) {
+	const before, after = `{"ack":`, `}`
+	digits := len(data) - len(before) - len(after)
+	if digits < 1 || digits > 15 || string(data[:len(before)]) != before || string(data[len(data)-len(after):]) != after {
+		return 0, false
+	}
+	for _, c := range data[len(before) : len(before)+digits] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	return n, digits == 1 || data[len(before)] != '0'
 }
 
 // isObject tells an object from null, which Unmarshal takes for nothing.

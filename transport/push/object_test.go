@@ -2,6 +2,7 @@ package push
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func TestAnswersOnTheWire(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `null`, `[]`, `{"session":"s","key":"k","attach":1,"ack":2,"wait":3}`,
-		`{"first":1,"messages":["a",{"b":[1,2,null]},1e3]}`, `{"end":true}`, `{"attach":9007199254740992}`, "{\"to\":\"\xff\"}",
+		`{"first":1,"messages":["a",{"b":[1,2,null]},1e3]}`, `{"end":true}`, `{"attach":9007199254740992}`, `{"ack":12}`, `{"ack":01}`, "{\"to\":\"\xff\"}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -57,6 +58,10 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("refused with %+v", e)
 			}
 			return
+		}
+		var plain Object
+		if err := json.Unmarshal(data, &plain); err != nil || !reflect.DeepEqual(o, &plain) {
+			t.Errorf("%q is %+v, not %+v, %v", data, plain, o, err)
 		}
 		if !json.Valid(data) {
 			t.Errorf("accepted %q", data)
@@ -70,6 +75,25 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("number too large in %+v", o)
 		}
 	})
+}
+
+// What is read without encoding/json is read as encoding/json would.
+func TestBareAcknowledgements(t *testing.T) {
+	for data, bare := range map[string]bool{
+		`{"ack":0}`: true, `{"ack":7}`: true, `{"ack":42}`: true, `{"ack":999999999999999}`: true,
+		`{"ack":9007199254740991}`: false, `{"ack":9007199254740992}`: false, `{"ack":99999999999999999999}`: false,
+		`{"ack":}`: false, `{"ack":01}`: false, `{"ack":00}`: false, `{"ack":-1}`: false, `{"ack":1.0}`: false, `{"ack":1e3}`: false,
+		`{"ack": 1}`: false, `{"ack":1} `: false, `{"ack":1,"ack":2}`: false, `{"Ack":1}`: false, `{"ack":"1"}`: false, `{"ack":1`: false, `{}`: false, ``: false,
+	} {
+		n, ok := bareAck([]byte(data))
+		if ok != bare {
+			t.Errorf("%s: bare %v", data, ok)
+		}
+		var o Object
+		if err := json.Unmarshal([]byte(data), &o); ok && (err != nil || o.Ack != n) {
+			t.Errorf("%s: got %d, want %d, %v", data, n, o.Ack, err)
+		}
+	}
 }
 
 func TestOptionsHaveDefaults(t *testing.T) {
