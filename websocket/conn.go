@@ -193,9 +193,6 @@ func (c *conn) message() (kind int, data []byte, err error) {
 // readBuffers are where messages come together.
 var readBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// maxPooled is the largest buffer that is kept for the next message.
-const maxPooled = 16 << 10
-
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()

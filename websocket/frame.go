@@ -20,7 +20,7 @@ const (
 	headRoom  = 10
 )
 
-// maxPooled is the largest frame whose buffer is kept for the next.
+// maxPooled is the largest buffer that is kept for the next message.
 const maxPooled = 64 << 10
 
 var frames = sync.Pool{New: func() any { return &frame{buf: make([]byte, headRoom, 1024)} }}

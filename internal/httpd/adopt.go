@@ -47,7 +47,7 @@ func (p *Parent) Adopt(from net.Conn) park.Caller {
 	}
 	c := &conn{
 		fd: int(fd), remote: from.RemoteAddr().String(), state: hijacked, taken: true,
-		trusting: true, again: true, // nobody tells of what came before
+		again: true, // nobody tells of what came before
 	}
 	if p.add(c) != nil {
 		syscall.Close(c.fd)
@@ -89,6 +89,7 @@ type child struct {
 func (c *child) TryRead(p []byte) (n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.told = false
 	if c.late {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -110,7 +111,7 @@ func (c *child) OnReadable(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if expired(c.readUntil) != nil {
-		c.callReadable()
+		c.tellReadable()
 	}
 }
 
@@ -133,6 +134,6 @@ func (c *child) timeUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if expired(c.readUntil) != nil {
-		c.callReadable()
+		c.tellReadable()
 	}
 }

@@ -41,10 +41,9 @@ type conn struct {
 	slow       *time.Timer
 	posted     bool   // by the last request
 	taken      bool   // by a handler; the server does not count it any more
-	trusting   bool   // who waits copes with nothing to read
 	late       bool   // the other end did not read in time
+	told       bool   // readable was called, and nothing read since
 	readable   func() // of one that was taken, and the next
-	told       bool   // it was called, and nothing read since
 	onDrained  func()
 
 	// For goroutines that wait; closed when there is something to do for them.

@@ -163,12 +163,6 @@ func (c *netConn) OnReadable(f func()) {
 // the poller's news is old would cost more than to tell them for nothing, which
 // is rare.
 func (c *conn) tellReadable() {
-	if c.state != hijacked || len(c.ahead) > 0 || c.trusting || c.readable != nil && c.peek() != nothing {
-		c.callReadable()
-	}
-}
-
-func (c *conn) callReadable() {
 	f := c.readable
 	if f == nil {
 		return

@@ -68,11 +68,7 @@ type Conn interface {
 type Caller interface {
 	Conn
 
-	// TryRead is Read, but does not wait: ErrNothing is for what OnReadable is
-	// for. That may also call when there is nothing, and when the read deadline
-	// is over.
+	// TryRead is Read, but never waits. OnReadable also calls when the read
+	// deadline is over.
 	TryRead(p []byte) (int, error)
 }
-
-// ErrNothing says that there is nothing to read now.
-var ErrNothing = errors.New("park: nothing to read")
