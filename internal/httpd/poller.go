@@ -4,6 +4,7 @@ package httpd
 
 import (
 	"net"
+	"os"
 	"sync"
 	"syscall"
 )
@@ -11,9 +12,13 @@ import (
 // A poller tells connections that they may be read or written, without a
 // goroutine for each. It tells of changes, once (EPOLLET): who is told goes on
 // until there is nothing left. It may tell of nothing at all.
+//
+// It waits as everything does in Go: the scheduler's own poller has this one
+// among what it watches. A thread that is blocked in epoll_wait would have to
+// wake another for whatever it tells.
 type poller struct {
 	epoll int
-	stop  [2]int // a pipe that ends run
+	file  *os.File // the same, for the runtime
 
 	mu    sync.RWMutex
 	conns []*conn // by descriptor
@@ -34,17 +39,17 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &poller{epoll: fd}
-	if err = syscall.Pipe2(p.stop[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK); err != nil {
+	if err := syscall.SetNonblock(fd, true); err != nil {
 		syscall.Close(fd)
 		return nil, err
 	}
-	event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(p.stop[0])}
-	if err = syscall.EpollCtl(fd, syscall.EPOLL_CTL_ADD, p.stop[0], &event); err != nil {
-		p.release()
+	p := &poller{epoll: fd, file: os.NewFile(uintptr(fd), "epoll")}
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		p.file.Close()
 		return nil, err
 	}
-	go p.run()
+	go p.run(raw)
 	return p, nil
 }
 
@@ -76,7 +81,7 @@ func (p *poller) remove(c *conn) {
 	p.conns[c.fd] = nil
 	if p.n--; p.n == 0 && (p.ends || p.last) {
 		p.last = true
-		syscall.Close(p.stop[1])
+		p.close()
 	}
 }
 
@@ -86,7 +91,7 @@ func (p *poller) endWhenEmpty() {
 	defer p.mu.Unlock()
 	if p.ends = true; p.n == 0 && !p.last {
 		p.last = true
-		syscall.Close(p.stop[1])
+		p.close()
 	}
 }
 
@@ -98,9 +103,12 @@ func (p *poller) closeWhenEmpty() {
 		return
 	}
 	if p.last = true; p.n == 0 {
-		syscall.Close(p.stop[1])
+		p.close()
 	}
 }
+
+// close ends run, which may be who calls it: closing waits for run.
+func (p *poller) close() { go p.file.Close() }
 
 func (p *poller) count() int {
 	p.mu.RLock()
@@ -125,35 +133,32 @@ func (p *poller) each(f func(*conn)) {
 }
 
 // run tells connections, until the poller is closed.
-func (p *poller) run() {
-	defer p.release()
+func (p *poller) run(raw syscall.RawConn) {
 	var events [256]syscall.EpollEvent
-	var conns [len(events)]*conn
-	for {
-		n, err := syscall.EpollWait(p.epoll, events[:], -1)
-		if err != nil && err != syscall.EINTR {
-			return
-		}
-		n = max(n, 0)
-		p.mu.RLock()
-		for i, ev := range events[:n] {
-			if int(ev.Fd) == p.stop[0] {
-				p.mu.RUnlock()
-				return
+	_ = raw.Read(func(uintptr) (done bool) {
+		for n := len(events); n == len(events); {
+			var err error
+			if n, err = syscall.EpollWait(p.epoll, events[:], 0); err == syscall.EINTR {
+				n = len(events)
+				continue
 			}
-			conns[i] = p.conns[ev.Fd]
+			p.tell(events[:max(n, 0)])
 		}
-		p.mu.RUnlock()
-		for i, ev := range events[:n] {
-			if c := conns[i]; c != nil {
-				c.ready(ev.Events)
-			}
-			conns[i] = nil
-		}
-	}
+		return false
+	})
 }
 
-func (p *poller) release() {
-	syscall.Close(p.epoll)
-	syscall.Close(p.stop[0])
+// tell tells connections what happened to them.
+func (p *poller) tell(events []syscall.EpollEvent) {
+	var conns [256]*conn
+	p.mu.RLock()
+	for i, ev := range events {
+		conns[i] = p.conns[ev.Fd]
+	}
+	p.mu.RUnlock()
+	for i, ev := range events {
+		if c := conns[i]; c != nil {
+			c.ready(ev.Events)
+		}
+	}
 }
