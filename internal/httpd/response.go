@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -163,11 +164,9 @@ func write[T []byte | string](w *response, p T) (int, error) {
 		b = w.buffer()
 	}
 	if w.chunking {
-		*b = fmt.Appendf(*b, "%x\r\n", len(p))
-	}
-	*b = append(*b, p...)
-	if w.chunking {
-		*b = append(*b, "\r\n"...)
+		*b = appendChunk(*b, p)
+	} else {
+		*b = append(*b, p...)
 	}
 	if w.headed && !w.parked && len(*b) >= flushAt {
 		if err := w.emit(); err != nil {
@@ -175,6 +174,12 @@ func write[T []byte | string](w *response, p T) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// appendChunk appends p as a chunk (RFC 9112 §7.1).
+func appendChunk[T []byte | string](b []byte, p T) []byte {
+	b = append(strconv.AppendInt(b, int64(len(p)), 16), "\r\n"...)
+	return append(append(b, p...), "\r\n"...)
 }
 
 // sniffed is how many bytes the type is guessed from.
@@ -218,7 +223,7 @@ func (w *response) startStream(next []byte) {
 	if len(body) > 0 && !w.head {
 		b := w.buffer()
 		if w.chunking {
-			*b = fmt.Appendf(*b, "%x\r\n%s\r\n", len(body), body)
+			*b = appendChunk(*b, body)
 		} else {
 			*b = append(*b, body...)
 		}
@@ -304,7 +309,7 @@ func (w *response) finish() {
 		if !w.head {
 			b := w.buffer()
 			if w.chunking && len(body) > 0 {
-				*b = fmt.Appendf(*b, "%x\r\n%s\r\n", len(body), body)
+				*b = appendChunk(*b, body)
 			} else {
 				*b = append(*b, body...)
 			}
@@ -391,7 +396,11 @@ func (w *response) Park(events park.Events) {
 func (w *response) pack() {
 	all := w.header
 	w.header = nil
-	w.early = appendFields(nil, all, telling)
+	b := buffers.Get().(*[]byte)
+	*b = appendFields(*b, all, telling)
+	w.early = append([]byte(nil), *b...)
+	*b = (*b)[:0]
+	buffers.Put(b)
 	for name, values := range all {
 		if telling(name) {
 			w.Header()[name] = values

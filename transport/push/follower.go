@@ -23,6 +23,8 @@ type Follower struct {
 	// gets a goroutine.
 	Taken func() bool
 
+	answered func(transport.Response) // is answer, made once and not for each pull
+
 	mu      sync.Mutex
 	open    transport.Pending // the pull
 	busy    bool              // somebody says something, or asks for it
@@ -35,6 +37,7 @@ type Follower struct {
 
 // Begin asks for what follows a frame.
 func (f *Follower) Begin(after uint64) {
+	f.answered = f.answer
 	f.mu.Lock()
 	f.after, f.busy = after, true
 	f.follow()
@@ -96,7 +99,7 @@ func (f *Follower) follow() {
 		}
 		ask := transport.Pull{Attach: f.Attach, After: f.after, Wait: f.Wait, Again: true}
 		f.mu.Unlock()
-		open, err := f.Session.PullFunc(ask, f.answer)
+		open, err := f.Session.PullFunc(ask, f.answered)
 		f.mu.Lock()
 		if f.open = open; f.gone {
 			f.mu.Unlock()
