@@ -88,6 +88,7 @@ func TestPoll(t *testing.T) {
 		if held := time.Since(start); held != 7*time.Second {
 			t.Errorf("held for %v", held)
 		}
+		synctest.Wait() // for the answer to the message
 	}))
 	t.Run("repeated, it gives the same, until more is acknowledged", bubble(func(t *testing.T) {
 		s := pushtest.Start(t, pushtest.Options{}).Create()
