@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
@@ -19,7 +20,7 @@ import (
 // session needs to keep them until then. The race detector allocates for itself:
 // there, this is not built.
 func TestDeliveriesAllocateLittle(t *testing.T) {
-	for carrier, budget := range map[string]float64{"longpoll": 35, "bosh": 39, "sse": 1.4, "websocket": 0.9} {
+	for carrier, budget := range map[string]float64{"longpoll": 35, "bosh": 40, "sse": 1.4, "websocket": 0.9} {
 		t.Run(carrier, func(t *testing.T) {
 			h := newHouse(nil)
 			var held atomic.Int64
@@ -52,6 +53,66 @@ func TestDeliveriesAllocateLittle(t *testing.T) {
 	}
 }
 
+// A message of a client, with its acknowledgement, costs no more than so many
+// allocations, the bus's own included; nobody is subscribed.
+func TestMessagesAllocateLittle(t *testing.T) {
+	const command = `[{"op":"publish","topic":"u","data":"hello"}]`
+	exchanges := map[string]func(c *bare, number []byte){
+		"longpoll": func(c *bare, number []byte) {
+			c.request("/push", `{"session":"`, c.session, `","key":"`, c.key, `","first":`, string(number), `,"messages":`, command, "}")
+		},
+		"websocket": func(c *bare, _ []byte) {
+			const object = `{"messages":` + command + `}`
+			c.text = append(c.text[:0], 0x81, 0x80|byte(len(object)), 0, 0, 0, 0)
+			c.text = append(c.text, object...)
+			c.sendText()
+		},
+		"publish": func(c *bare, _ []byte) {
+			c.request("/publish", `{"topic":"u","data":"hello"}`)
+		},
+	}
+	for carrier, budget := range map[string]float64{"longpoll": 51, "websocket": 36, "publish": 26} {
+		t.Run(carrier, func(t *testing.T) {
+			h := newHouse(nil)
+			addr := serveHouse(t, "httpd", h)
+			defer h.manager.Shutdown(context.Background())
+			c := holdBare(t, carrier, addr)
+			defer c.close()
+			if carrier == "longpoll" { // its connection holds a request
+				held := c.fd
+				defer syscall.Close(held)
+				c.fd = dialBare(t, addr)
+			}
+			number := 1
+			exchange := func() {
+				var digits [20]byte
+				number++
+				exchanges[carrier](c, strconv.AppendInt(digits[:0], int64(number), 10))
+				acked, published := false, carrier == "longpoll" // the other connection is told
+				for !acked || !published {
+					got := c.read()
+					acked = acked || carrier == "publish" || bytes.Contains(got, ackMember)
+					published = published || bytes.Contains(got, offsetMember)
+				}
+			}
+			for range 2000 { // until the topic's history is full
+				exchange()
+			}
+			defer debug.SetGCPercent(debug.SetGCPercent(-1))
+			const messages = 500
+			before := mallocs()
+			for range messages {
+				exchange()
+			}
+			each := float64(mallocs()-before) / messages
+			t.Logf("%.2f allocations for each", each)
+			if each > budget {
+				t.Errorf("want no more than %g", budget)
+			}
+		})
+	}
+}
+
 func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -68,7 +129,12 @@ type crowd struct {
 	handled *atomic.Int64 // requests that a handler has returned from
 }
 
-var message = []byte("msg-")
+// What tells the server's answers apart.
+var (
+	message      = []byte("msg-")
+	ackMember    = []byte(`{"ack":`)
+	offsetMember = []byte(`"offset":`)
+)
 
 // round sends a few messages, as many as our client acknowledges together where
 // its polls do not.

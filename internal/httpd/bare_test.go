@@ -26,8 +26,9 @@ type bare struct {
 func holdBare(t testing.TB, carrier, addr string) *bare {
 	c := &bare{t: t, fd: dialBare(t, addr), acked: 1}
 	if carrier == "bosh" {
-		created := c.post("/bosh", "<body xmlns='http://jabber.org/protocol/httpbind' rid='1' to='elders' ver='1.6' wait='60' hold='1'/>")
-		c.sid, c.asked, c.acked = sidOf.FindStringSubmatch(created)[1], 1, 0
+		created := c.post("/bosh", "<body xmlns='http://jabber.org/protocol/httpbind' rid='1' to='bus' ver='1.6' wait='60' hold='1'/>")
+		c.sid, c.asked = sidOf.FindStringSubmatch(created)[1], 2
+		c.post("/bosh", "<body xmlns='http://jabber.org/protocol/httpbind' rid='2' sid='"+c.sid+"'><json xmlns='urn:xmpp:json:0'>{\"op\":\"subscribe\",\"topic\":\"t\"}</json></body>")
 		c.again(carrier)
 		return c
 	}

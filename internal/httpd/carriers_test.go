@@ -43,7 +43,7 @@ type house struct {
 
 func newHouse(o *push.Options) *house {
 	h := &house{bus: bus.New(nil)}
-	h.manager = transport.NewManager(&transport.Options{Backend: transport.Mux{"": h.bus, "elders": &h.elders}})
+	h.manager = transport.NewManager(&transport.Options{Backend: transport.Mux{"": h.bus, "bus": h.bus, "elders": &h.elders}})
 	mux := http.NewServeMux()
 	mux.Handle("/push", longpoll.NewHandler(h.manager, o))
 	mux.Handle("/push/sse", sse.NewHandler(h.manager, o))

@@ -34,9 +34,7 @@ func (s *Server) accept(ln fileListener) error {
 	if err != nil {
 		return err
 	}
-	if _, tcp := ln.(*net.TCPListener); tcp {
-		err = raw.Control(func(fd uintptr) { setOptions(int(fd)) })
-	}
+	_, tcp := ln.(*net.TCPListener)
 	for pause := time.Duration(0); err == nil; {
 		var fd int
 		var from syscall.Sockaddr
@@ -49,6 +47,9 @@ func (s *Server) accept(ln fileListener) error {
 		case err != nil:
 		case failed == nil:
 			pause = 0
+			if tcp {
+				setOptions(fd)
+			}
 			if s.serve(fd, nameOf(from)) != nil {
 				syscall.Close(fd)
 			}
@@ -86,8 +87,9 @@ func closeWith(ln fileListener, f *os.File, stop, done <-chan struct{}) {
 	}
 }
 
-// setOptions sets what the connections take over from their listener: no
-// delay, and the probes of package net for clients that vanish.
+// setOptions sets what package net does: no delay, and probes for clients that
+// vanish. It cannot be left to the listener: that is one of Multipath TCP, as a
+// rule, and with most clients then the options do not come over.
 func setOptions(fd int) {
 	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1)
