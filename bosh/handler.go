@@ -99,7 +99,7 @@ const maxPooled = 16 << 10
 func (h *Handler) request(w http.ResponseWriter, r *http.Request) (req request, err error) {
 	buf := bodies.Get().(*[]byte)
 	defer bodies.Put(buf)
-	data, err := h.read((*buf)[:0], w, r)
+	data, err := h.read(*buf, w, r)
 	if err != nil {
 		return req, err
 	}
@@ -115,7 +115,7 @@ func (h *Handler) read(buf []byte, w http.ResponseWriter, r *http.Request) ([]by
 	if !known || c != identity && h.opts.NoAccept {
 		return nil, errCoding
 	}
-	data, err := reqbody.Append(buf, w, r, h.opts.MaxBody, h.opts.BodyTimeout)
+	data, err := reqbody.ReadInto(buf, w, r, h.opts.MaxBody, h.opts.BodyTimeout)
 	if err != nil {
 		return nil, err
 	}

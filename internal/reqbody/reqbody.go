@@ -26,11 +26,11 @@ var (
 // of them what follows on the connection cannot be told from the rest of the
 // body: it is to be closed, and its deadline stays.
 func Read(w http.ResponseWriter, r *http.Request, max int, timeout time.Duration) ([]byte, error) {
-	return Append(nil, w, r, max, timeout)
+	return ReadInto(nil, w, r, max, timeout)
 }
 
-// Append is Read that appends the body to dst, if it has room for it.
-func Append(dst []byte, w http.ResponseWriter, r *http.Request, max int, timeout time.Duration) ([]byte, error) {
+// ReadInto is Read that may use the room of buf, whatever is in it.
+func ReadInto(buf []byte, w http.ResponseWriter, r *http.Request, max int, timeout time.Duration) ([]byte, error) {
 	if r.ContentLength > int64(max) {
 		return nil, tooBig(max)
 	}
@@ -42,7 +42,7 @@ func Append(dst []byte, w http.ResponseWriter, r *http.Request, max int, timeout
 		// Writers that know no deadlines, as in tests, are read without.
 		_ = rc.SetReadDeadline(time.Now().Add(timeout))
 	}
-	body, err := readAll(dst, w, r, int64(max))
+	body, err := readAll(buf[:0], w, r, int64(max))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -67,12 +67,12 @@ func tooBig(max int) error { return fmt.Errorf("%w: more than %d bytes", ErrTooB
 // more is allocated as it arrives, else a header line would cost us a buffer.
 const trusted = 8 << 10
 
-func readAll(dst []byte, w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
+func readAll(buf []byte, w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
 	n := r.ContentLength
 	if n < 0 || n > trusted {
 		return io.ReadAll(http.MaxBytesReader(w, r.Body, max))
 	}
-	body := slices.Grow(dst, int(n))[:len(dst)+int(n)]
-	_, err := io.ReadFull(r.Body, body[len(dst):])
+	body := slices.Grow(buf, int(n))[:n]
+	_, err := io.ReadFull(r.Body, body)
 	return body, err
 }
