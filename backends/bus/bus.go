@@ -84,26 +84,23 @@ func (b *Bus) publish(ctx context.Context, topic string, p Publication, wait boo
 	case len(p.Data) > b.opts.MaxMessage:
 		return Published{}, &Error{Code: TooBig, Text: fmt.Sprintf("data is longer than %d bytes", b.opts.MaxMessage)}
 	}
-	if err := b.room(ctx, topic, wait); err != nil {
-		return Published{}, err
-	}
-	return b.engine.Publish(ctx, topic, p)
-}
-
-// room waits until the topic's subscribers here are not too far behind.
-func (b *Bus) room(ctx context.Context, name string, wait bool) error {
 	b.mu.Lock()
-	t := b.topics[name]
+	t := b.topics[topic]
 	b.mu.Unlock()
-	switch {
-	case t == nil:
-		return nil
-	case wait:
-		return t.Room(ctx)
-	case t.full() != nil:
-		return &Error{Code: Busy, Text: "the topic's subscribers are behind"}
+	if t == nil {
+		return b.engine.Publish(ctx, topic, p)
 	}
-	return nil
+	// The subscribers here must not be too far behind.
+	if wait {
+		if err := t.Room(ctx); err != nil {
+			return Published{}, err
+		}
+	} else if t.full() != nil {
+		return Published{}, &Error{Code: Busy, Text: "the topic's subscribers are behind"}
+	}
+	t.lendHand()
+	defer t.takeHand()
+	return b.engine.Publish(ctx, topic, p)
 }
 
 // History returns a part of a topic's history. Errors: an *Error with

@@ -78,7 +78,9 @@ func testMaxPending(t *testing.T) {
 	if _, err := p.session.PullFunc(transport.Pull{After: p.after, Wait: time.Minute}, func(transport.Response) { <-proceed }); err != nil {
 		t.Fatal(err)
 	}
-	h.publishUpTo(1, 2)
+	go h.bus.Publish(t.Context(), "t", []byte("1"), nil) // who publishes to few tells them himself
+	synctest.Wait()
+	h.publishUpTo(2, 2)
 	if _, err := h.bus.Publish(t.Context(), "t", []byte("0"), &PublishOptions{NoWait: true}); err == nil || refusal(err).Code != Busy {
 		t.Errorf("a third, without waiting: %v, want Busy", err)
 	}

@@ -25,9 +25,11 @@ type topic struct {
 	busy     bool // fan-out is telling what is at that position
 	lent     bool // fan-out reads the array of subs: nothing in it may change
 	pending  []event
-	spare    []event // the array that pending had before
-	backlog  int     // events pending, or being handed out
-	draining bool
+	spare    []event       // the array that pending had before
+	backlog  int           // events pending, or being handed out
+	draining bool          // somebody hands out, or has promised to
+	hands    int           // publishers who can do that themselves
+	promised bool          // one of them will
 	room     chan struct{} // closed when the backlog shrinks; nil: nobody waits
 }
 
@@ -141,9 +143,36 @@ func (t *topic) enqueue(e event) {
 	defer t.mu.Unlock()
 	t.pending = append(t.pending, e)
 	t.backlog++
-	if !t.draining {
-		t.draining = true
-		go t.drain()
+	if t.draining {
+		return
+	}
+	t.draining = true
+	if t.hands > 0 && len(t.subs) <= fewSubscribers {
+		t.promised = true
+		return
+	}
+	go t.drain()
+}
+
+// fewSubscribers is how many a publisher tells himself: to wake another
+// goroutine for them would cost more than to tell them.
+const fewSubscribers = 8
+
+// lendHand says that takeHand will be called soon, by who holds no locks then.
+func (t *topic) lendHand() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hands++
+}
+
+func (t *topic) takeHand() {
+	t.mu.Lock()
+	t.hands--
+	mine := t.promised
+	t.promised = false
+	t.mu.Unlock()
+	if mine {
+		t.drain()
 	}
 }
 

@@ -51,12 +51,12 @@ type conn struct {
 	readUntil, writeTill int64 // deadlines in nanoseconds; zero: none
 }
 
-// ready is called by the poller.
-func (c *conn) ready(events uint32) {
+// ready is called by the poller. It returns what there is to do; zero: nothing.
+func (c *conn) ready(events uint32) (t task) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == gone {
-		return
+		return t
 	}
 	if events&(syscall.EPOLLRDHUP|broken) != 0 {
 		c.hup = true
@@ -70,16 +70,17 @@ func (c *conn) ready(events uint32) {
 	if events&(incoming|broken) != 0 {
 		c.again = true
 		wake(&c.reading)
-		c.input()
+		t = c.input()
 	}
+	return t
 }
 
 // input goes on, with the lock held, when there may be something to read.
-func (c *conn) input() {
+func (c *conn) input() (t task) {
 	switch c.state {
 	case idle:
 		c.state = serving
-		go c.serve()
+		t.conn = c
 	case parked:
 		c.look()
 	case serving:
@@ -89,8 +90,11 @@ func (c *conn) input() {
 	case lingering:
 		c.discard()
 	case hijacked:
-		c.tellReadable()
+		if t.f = c.waiting(); t.f != nil {
+			t.conn = c
+		}
 	}
+	return t
 }
 
 // look finds out, with the lock held, what there is to read while an answer is
@@ -116,7 +120,6 @@ func (c *conn) look() {
 
 // serve handles requests until there are none, or one waits.
 func (c *conn) serve() {
-	growStack(c.fd)
 	r := newReader(c)
 	for c.one(r) {
 	}
@@ -266,7 +269,10 @@ func (c *conn) resume() {
 	}
 	if c.again || c.hup || len(c.ahead) > 0 {
 		c.state = serving
-		go c.serve()
+		go func() {
+			growStack(c.fd)
+			c.serve()
+		}()
 		return
 	}
 	c.idle()

@@ -159,17 +159,23 @@ func (c *netConn) OnReadable(f func()) {
 	}
 }
 
-// tellReadable calls who waits for input, with the lock held. To look whether
-// the poller's news is old would cost more than to tell them for nothing, which
-// is rare.
+// tellReadable calls who waits for input, with the lock held.
 func (c *conn) tellReadable() {
-	f := c.readable
-	if f == nil {
-		return
+	if f := c.waiting(); f != nil {
+		go func() {
+			growStack(c.fd)
+			f()
+		}()
 	}
-	c.readable, c.told = nil, true
-	go func() {
-		growStack(c.fd)
-		f()
-	}()
+}
+
+// waiting returns who waits for input and is to be called, with the lock held;
+// nil: nobody. To look whether the poller's news is old would cost more than to
+// tell them for nothing, which is rare.
+func (c *conn) waiting() func() {
+	f := c.readable
+	if f != nil {
+		c.readable, c.told = nil, true
+	}
+	return f
 }

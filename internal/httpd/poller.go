@@ -14,11 +14,12 @@ import (
 // until there is nothing left. It may tell of nothing at all.
 //
 // It waits as everything does in Go: the scheduler's own poller has this one
-// among what it watches. A thread that is blocked in epoll_wait would have to
-// wake another for whatever it tells.
+// among what it watches.
 type poller struct {
 	epoll int
 	file  *os.File // the same, for the runtime
+	raw   syscall.RawConn
+	crew  *crew
 
 	mu    sync.RWMutex
 	conns []*conn // by descriptor
@@ -44,12 +45,11 @@ func newPoller() (*poller, error) {
 		return nil, err
 	}
 	p := &poller{epoll: fd, file: os.NewFile(uintptr(fd), "epoll")}
-	raw, err := p.file.SyscallConn()
-	if err != nil {
+	if p.raw, err = p.file.SyscallConn(); err != nil {
 		p.file.Close()
 		return nil, err
 	}
-	go p.run(raw)
+	p.crew = newCrew(p.run)
 	return p, nil
 }
 
@@ -132,24 +132,29 @@ func (p *poller) each(f func(*conn)) {
 	}
 }
 
-// run tells connections, until the poller is closed.
-func (p *poller) run(raw syscall.RawConn) {
+// run tells connections, and has done what they have to do then, until the
+// poller is closed or the mate relieved.
+func (p *poller) run(m *mate) {
 	var events [256]syscall.EpollEvent
-	_ = raw.Read(func(uintptr) (done bool) {
-		for n := len(events); n == len(events); {
-			var err error
-			if n, err = syscall.EpollWait(p.epoll, events[:], 0); err == syscall.EINTR {
-				n = len(events)
-				continue
-			}
-			p.tell(events[:max(n, 0)])
+	var tasks [len(events)]task
+	var n int
+	ask := func(uintptr) (done bool) {
+		var err error
+		n, err = sysPoll(p.epoll, events[:])
+		return n > 0 || err == syscall.EINTR
+	}
+	for p.raw.Read(ask) == nil {
+		todo := p.tell(events[:max(n, 0)], tasks[:0])
+		goOn := m.do(todo...)
+		clear(todo)
+		if !goOn {
+			return
 		}
-		return false
-	})
+	}
 }
 
-// tell tells connections what happened to them.
-func (p *poller) tell(events []syscall.EpollEvent) {
+// tell tells connections what happened to them, and appends what they have to do.
+func (p *poller) tell(events []syscall.EpollEvent, tasks []task) []task {
 	var conns [256]*conn
 	p.mu.RLock()
 	for i, ev := range events {
@@ -158,7 +163,10 @@ func (p *poller) tell(events []syscall.EpollEvent) {
 	p.mu.RUnlock()
 	for i, ev := range events {
 		if c := conns[i]; c != nil {
-			c.ready(ev.Events)
+			if t := c.ready(ev.Events); t.conn != nil {
+				tasks = append(tasks, t)
+			}
 		}
 	}
+	return tasks
 }

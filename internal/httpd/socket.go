@@ -23,7 +23,7 @@ func (c *conn) tryRead(p []byte) (int, error) {
 	}
 	c.again = false
 	for {
-		n, err := syscall.Read(c.fd, p)
+		n, err := sysRead(c.fd, p)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -48,7 +48,7 @@ func (c *conn) tryWrite(p []byte) (n int, err error) {
 		return 0, net.ErrClosed
 	}
 	for n < len(p) {
-		m, err := syscall.Write(c.fd, p[n:])
+		m, err := sysWrite(c.fd, p[n:])
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -74,7 +74,7 @@ const (
 func (c *conn) peek() sight {
 	var p [1]byte
 	for {
-		n, _, err := syscall.Recvfrom(c.fd, p[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		n, err := sysPeek(c.fd, p[:])
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -174,6 +174,7 @@ func (c *conn) wait(on *chan struct{}, deadline int64) {
 		*on = make(chan struct{})
 	}
 	woken := *on
+	c.server.poller.crew.waits(c)
 	c.mu.Unlock()
 	defer c.mu.Lock()
 	if deadline == 0 {
