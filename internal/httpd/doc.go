@@ -2,11 +2,11 @@
 // wait. A request that is held costs what its connection and its session are: no
 // goroutine, no stack, no buffer.
 //
-//	accept ─▶ conn.serve: a goroutine, a buffer ─▶ handler ─▶ answer ─▶ next request
+//	accept ─▶ conn.serve: who polls, and a buffer ─▶ handler ─▶ answer ─▶ next request
 //	             ▲                                    │
 //	             │ there is something to read         │ park.Writer.Park
 //	             │                                    ▼
-//	          poller ◀─────── the goroutine ends, the connection waits
+//	          poller ◀─────── the goroutine polls on, the connection waits
 //	                                                  │ Finish, from any goroutine
 //	                                                  ▼
 //	                                                answer ─▶ next request
