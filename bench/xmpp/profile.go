@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +19,7 @@ func (s settings) collect(ctx context.Context, r *programs.Running, sys system, 
 	if err := os.MkdirAll(s.profile, 0o755); err != nil {
 		return err
 	}
-	if err := waitFor(ctx, r, sessions); err != nil {
+	if err := waitFor(ctx, r.PIDs[gateway], sessions); err != nil {
 		return err
 	}
 	select {
@@ -49,16 +48,13 @@ func (s settings) collect(ctx context.Context, r *programs.Running, sys system, 
 	return nil
 }
 
-// waitFor returns once there are as many goroutines as sessions: each has one
-// at least, which reads from its server.
-func waitFor(ctx context.Context, r *programs.Running, sessions int) error {
+// waitFor returns once the gateway has as many sessions: each has a connection
+// of the client, and one to the server.
+func waitFor(ctx context.Context, gateway, sessions int) error {
 	for {
-		text, err := r.Profile(ctx, "goroutine?debug=1")
-		if err == nil {
-			_, total, _ := strings.Cut(strings.SplitN(string(text), "\n", 2)[0], "total ")
-			if n, _ := strconv.Atoi(total); n >= sessions {
-				return nil
-			}
+		files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", gateway))
+		if err != nil || len(files) >= 2*sessions {
+			return err
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
