@@ -30,10 +30,12 @@ const (
 func (g *gateway) handler() http.Handler {
 	// No path is cleaned and redirected: a browser repeats a POST as a GET then.
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	fixed := make(map[string]http.Handler)
 	route := func(name string, h http.Handler, paths ...string) {
 		h = g.observed(name, h)
 		for _, p := range paths {
 			r.Handle(p, h)
+			fixed[p] = h
 		}
 	}
 	s := g.settings
@@ -71,13 +73,19 @@ func (g *gateway) handler() http.Handler {
 	}
 	r.NotFoundHandler = g.observed("other", http.HandlerFunc(g.notFound))
 	proxies, _ := s.proxies() // validated
-	return clientaddr.Handler(answeredBy(r), proxies, clientaddr.Header(s.Forwarded))
+	return clientaddr.Handler(answeredBy(r, fixed), proxies, clientaddr.Header(s.Forwarded))
 }
 
 // answeredBy has the router find who answers, and no more: it would make two
 // copies of each request to tell them what it knows, which nobody here asks for.
-func answeredBy(router *mux.Router) http.Handler {
+// It tries one pattern after the other, so those whose path is what it is, which
+// are asked most, are found without it.
+func answeredBy(router *mux.Router, fixed map[string]http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := fixed[r.URL.Path]; h != nil && r.URL.RawPath == "" {
+			h.ServeHTTP(w, r)
+			return
+		}
 		var m mux.RouteMatch
 		router.Match(r, &m) // there always is one
 		m.Handler.ServeHTTP(w, r)
