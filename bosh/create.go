@@ -129,6 +129,11 @@ func polls(p transport.Params) bool { return p.Wait == 0 || p.Hold == 0 }
 // a condition could: clients come back after a 503 of a full server, and give
 // up at a 429, which is for those that have too many sessions.
 func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport.Params, err error) {
+	var away *transport.Suspended
+	if errors.As(err, &away) {
+		h.putOff(w, askerOf(r), away.After)
+		return
+	}
 	var t *transport.Termination
 	if errors.As(err, &t) {
 		h.deny(w, r, p, conditionOf(t))
