@@ -20,7 +20,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		h.putOff(w, askerOf(r), away.After)
 		return
 	}
-	if err != nil || s.Params().Protocol != protocol {
+	if err != nil || s.Params().Protocol != Protocol {
 		h.violation(r, "no such session")
 		h.refuse(w, r, itemNotFound)
 		return

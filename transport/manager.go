@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -115,12 +116,13 @@ func (m *Manager) Stats() Stats {
 // Shutdown, and waits until their backends have closed every stream or the
 // context is done. Late requests still learn why.
 func (m *Manager) Shutdown(ctx context.Context) error {
-	t := &Termination{Condition: Shutdown, Text: "the server is going down"}
-	for _, s := range m.close(t) {
-		s.Terminate(t)
+	for _, s := range m.close(goingDown) {
+		s.Terminate(goingDown)
 	}
 	return m.awaitStreams(ctx)
 }
+
+var goingDown = &Termination{Condition: Shutdown, Text: "the server is going down"}
 
 // awaitStreams waits until backends have closed every stream.
 func (m *Manager) awaitStreams(ctx context.Context) error {
@@ -153,7 +155,11 @@ func (m *Manager) close(why error) []*Session {
 // ended is called once for each session, when it is over.
 func (m *Manager) ended(s *Session) {
 	t := s.machine.end // set, and never changed again
-	m.opts.Logger.Info("session ended", "session", s.LogID(), "condition", string(t.Condition), "text", t.Text, "error", t.Err)
+	level := slog.LevelInfo
+	if t.Err == ErrElsewhere {
+		level = slog.LevelDebug // it has not
+	}
+	m.opts.Logger.Log(context.Background(), level, "session ended", "session", s.LogID(), "condition", string(t.Condition), "text", t.Text, "error", t.Err)
 	if f := m.opts.Trace.SessionEnded; f != nil {
 		f(s, t)
 	}

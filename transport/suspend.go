@@ -22,9 +22,9 @@ type Suspension struct {
 	// is known. Clients are asked to stay away until the last of them was let
 	// go, and for so long.
 	Away time.Duration
-	// End is the end of sessions that cannot go on. Nil: with the condition
+	// End tells how a session ends that cannot go on. Nil: with the condition
 	// Shutdown.
-	End *Termination
+	End func(*Session) *Termination
 }
 
 // Suspend refuses new sessions, lets go of the clients, and saves all sessions
@@ -37,10 +37,14 @@ func (m *Manager) Suspend(ctx context.Context, o Suspension) (saved int, err err
 		o.Store = m.opts.Store
 	}
 	if o.End == nil {
-		o.End = &Termination{Condition: Shutdown, Text: "the server is going down"}
+		o.End = func(*Session) *Termination { return goingDown }
 	}
-	away := &Suspended{After: o.Spread + o.Away}
-	all := m.close(away)
+	away := &Suspended{After: max(o.Spread+o.Away, time.Millisecond)}
+	why := error(away)
+	if o.Store == nil {
+		why = goingDown
+	}
+	all := m.close(why)
 	began := time.Now()
 	all = slices.DeleteFunc(all, func(s *Session) bool { return s.Err() != nil })
 	for i, s := range all {
@@ -89,11 +93,11 @@ func (s *Session) leaveOff(away *Suspended, o Suspension) {
 	}
 	s.mu.Unlock()
 	if !able {
-		s.Terminate(o.End)
+		s.Terminate(o.End(s))
 		return
 	}
 	for _, st := range lost {
-		st.Close(o.End)
+		st.Close(o.End(s))
 	}
 	var fx effects
 	now := s.lock()
