@@ -34,6 +34,7 @@ type Log struct {
 	more     sync.Cond // when there is something to write, or it ends
 	sessions map[string]*place
 	next     *batch // what is appended now; nil: nothing is being written to
+	writing  *batch // what is being written; nil: nothing
 	ending   bool
 	ended    chan struct{} // closed when the writer has returned
 
@@ -254,12 +255,13 @@ func (l *Log) Append(record []byte) {
 func (l *Log) Sync(ctx context.Context) error {
 	l.mu.Lock()
 	b := l.next
+	if b != nil && len(b.b) == batchHeader {
+		b = l.writing // nothing was appended since
+	}
+	l.mu.Unlock()
 	if b == nil {
-		l.mu.Unlock()
 		return nil
 	}
-	l.more.Signal()
-	l.mu.Unlock()
 	return b.wait(ctx)
 }
 

@@ -28,7 +28,7 @@ func (l *Log) write() {
 			return
 		}
 		b := l.next
-		l.next = newBatch()
+		l.next, l.writing = newBatch(), b
 		l.mu.Unlock()
 
 		seal(b.b)
@@ -75,6 +75,7 @@ func (l *Log) written(b *batch) {
 		}
 	}
 	l.size += int64(len(b.b))
+	l.writing = nil
 }
 
 // syncEvery forces what was written to the disk, now and then.
