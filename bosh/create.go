@@ -11,8 +11,8 @@ import (
 	"github.com/mochibosh/mochibosh/transport"
 )
 
-// protocol names our sessions; those of other carriers do not exist here.
-const protocol = "bosh"
+// Protocol names our sessions; those of other carriers do not exist here.
+const Protocol = "bosh"
 
 // What the negotiation leaves in transport.Params.Attrs.
 const (
@@ -83,7 +83,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 	asked := int(min(req.hold.or(DefaultHold), 255)) // an unsignedByte
 	p := transport.Params{
-		Protocol:   protocol,
+		Protocol:   Protocol,
 		FirstSeq:   req.rid.value,
 		Wait:       min(time.Duration(min(req.wait.or(65535), 65535))*time.Second, h.opts.Wait),
 		Hold:       min(asked, h.opts.Hold),
@@ -129,6 +129,11 @@ func polls(p transport.Params) bool { return p.Wait == 0 || p.Hold == 0 }
 // a condition could: clients come back after a 503 of a full server, and give
 // up at a 429, which is for those that have too many sessions.
 func (h *Handler) notCreated(w http.ResponseWriter, r *http.Request, p transport.Params, err error) {
+	var away *transport.Suspended
+	if errors.As(err, &away) {
+		h.putOff(w, askerOf(r), away.After)
+		return
+	}
 	var t *transport.Termination
 	if errors.As(err, &t) {
 		h.deny(w, r, p, conditionOf(t))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/park"
@@ -14,7 +15,12 @@ import (
 // exchange serves a request of a session.
 func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request) {
 	s, err := h.manager.Lookup(r.Context(), req.sid)
-	if err != nil || s.Params().Protocol != protocol {
+	var away *transport.Suspended
+	if errors.As(err, &away) {
+		h.putOff(w, askerOf(r), away.After)
+		return
+	}
+	if err != nil || s.Params().Protocol != Protocol {
 		h.violation(r, "no such session")
 		h.refuse(w, r, itemNotFound)
 		return
@@ -40,6 +46,8 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	var over *transport.Termination
 	switch {
 	case err == nil:
+	case errors.As(err, &away):
+		h.putOff(w, askerOf(r), away.After)
 	case errors.Is(err, transport.ErrWindow), errors.Is(err, transport.ErrGone):
 		// The same for too large and too small: it tells nothing to those who
 		// guess (XEP-0124 §14.3).
@@ -56,6 +64,13 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		// to be repeated either way.
 		abort()
 	}
+}
+
+// putOff has the client repeat its request later. The session has nothing to do
+// with it, so it is HTTP that says so (RFC 9110 §15.6.4).
+func (h *Handler) putOff(w http.ResponseWriter, to asker, after time.Duration) {
+	w.Header().Set("Retry-After", strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10))
+	h.write(w, to, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("The server is restarted.\n"))
 }
 
 // inCore says in the core's words what the client wants.

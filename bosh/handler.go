@@ -30,6 +30,7 @@ func NewHandler(m *transport.Manager, opts *Options) *Handler {
 	if h.opts.XMPP != nil {
 		h.renames = inherited
 	}
+	m.Gates(Protocol, loader{&h.opts})
 	h.origins = origin.NewPolicy(h.opts.Origins, append([]string{"Content-Type"}, h.opts.Headers...)...)
 	return h
 }

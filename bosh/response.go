@@ -152,6 +152,10 @@ func terminal(c condition) []byte {
 // the same bytes (XEP-0124 §14.3). Late says that the session was over when the
 // request came.
 func (h *Handler) respond(w http.ResponseWriter, to asker, s *transport.Session, r transport.Response, late bool) {
+	if r.Later > 0 {
+		h.putOff(w, to, r.Later)
+		return
+	}
 	p := s.Params()
 	b := newWrapper(payloadSize(r.Frames))
 	defer b.free()

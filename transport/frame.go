@@ -138,6 +138,9 @@ type Response struct {
 	// Replaced says that another connection took this one's place: it is
 	// owed nothing and should not come back.
 	Replaced bool
+	// Later, if positive, says that nobody can answer for now: the client is to
+	// come back with the same request after so long. Nothing else counts then.
+	Later time.Duration
 	// End says that the session is over; nothing follows.
 	End *Termination
 }

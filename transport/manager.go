@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -18,7 +19,8 @@ type Manager struct {
 	sessions map[string]*Session // live, and remembered
 	past     []*Session          // over and remembered, oldest first
 	live     int
-	closed   *Termination
+	closed   error                 // nil: new sessions may begin
+	gates    map[string]GateLoader // by protocol
 }
 
 // NewManager returns a manager without sessions. Nil options are the
@@ -29,13 +31,14 @@ func NewManager(opts *Options) *Manager {
 
 // Create makes a session with the parameters, within the manager's limits. It
 // has no stream yet. Errors: ErrTooManySessions; the *Termination of a manager
-// that was shut down; those of Options.Admit.
+// that was shut down, or *Suspended of one that goes away; those of
+// Options.Admit.
 func (m *Manager) Create(ctx context.Context, p Params) (*Session, error) {
 	release, err := m.opts.Admit(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{id: m.opts.NewID(), manager: m, release: release}
+	s := &Session{id: m.opts.NewID(), manager: m, release: release, saver: m.newSaver(0)}
 	var fx effects
 	now := s.lock()
 	s.machine = newMachine(p.clamp(&m.opts.Limits), now)
@@ -66,15 +69,40 @@ func (m *Manager) add(s *Session) error {
 	return nil
 }
 
-// Lookup returns the session with this id, live or lately ended. Adapters
-// serve only sessions of their own Params.Protocol. Error: ErrNoSession.
+// Lookup returns the session with this id, live or lately ended; or else it
+// takes over the one that Options.Store has. Adapters serve only sessions of
+// their own Params.Protocol. Errors: ErrNoSession; *Suspended; those of the store.
 func (m *Manager) Lookup(ctx context.Context, id string) (*Session, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if s, ok := m.sessions[id]; ok {
+	if s := m.local(id); s != nil {
 		return s, nil
 	}
-	return nil, ErrNoSession
+	if away := m.away(); away != nil {
+		return nil, away
+	}
+	if m.opts.Store == nil {
+		return nil, ErrNoSession
+	}
+	s, err := m.takeOver(ctx, id)
+	if here := m.local(id); here != nil { // another request was faster
+		return here, nil
+	}
+	return s, err
+}
+
+// away returns the error of a manager whose sessions go on elsewhere, or nil.
+func (m *Manager) away() error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if _, ok := m.closed.(*Suspended); ok {
+		return m.closed
+	}
+	return nil
+}
+
+func (m *Manager) local(id string) *Session {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.sessions[id]
 }
 
 // Stats returns the numbers of this moment.
@@ -88,10 +116,16 @@ func (m *Manager) Stats() Stats {
 // Shutdown, and waits until their backends have closed every stream or the
 // context is done. Late requests still learn why.
 func (m *Manager) Shutdown(ctx context.Context) error {
-	t := &Termination{Condition: Shutdown, Text: "the server is going down"}
-	for _, s := range m.close(t) {
-		s.Terminate(t)
+	for _, s := range m.close(goingDown) {
+		s.Terminate(goingDown)
 	}
+	return m.awaitStreams(ctx)
+}
+
+var goingDown = &Termination{Condition: Shutdown, Text: "the server is going down"}
+
+// awaitStreams waits until backends have closed every stream.
+func (m *Manager) awaitStreams(ctx context.Context) error {
 	closed := make(chan struct{})
 	go func() {
 		m.streams.Wait()
@@ -105,11 +139,11 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	}
 }
 
-func (m *Manager) close(t *Termination) []*Session {
+func (m *Manager) close(why error) []*Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed == nil {
-		m.closed = t
+		m.closed = why
 	}
 	all := make([]*Session, 0, len(m.sessions))
 	for _, s := range m.sessions {
@@ -121,7 +155,11 @@ func (m *Manager) close(t *Termination) []*Session {
 // ended is called once for each session, when it is over.
 func (m *Manager) ended(s *Session) {
 	t := s.machine.end // set, and never changed again
-	m.opts.Logger.Info("session ended", "session", s.LogID(), "condition", string(t.Condition), "text", t.Text, "error", t.Err)
+	level := slog.LevelInfo
+	if t.Err == ErrElsewhere {
+		level = slog.LevelDebug // it has not
+	}
+	m.opts.Logger.Log(context.Background(), level, "session ended", "session", s.LogID(), "condition", string(t.Condition), "text", t.Text, "error", t.Err)
 	if f := m.opts.Trace.SessionEnded; f != nil {
 		f(s, t)
 	}

@@ -35,6 +35,9 @@ type Params struct {
 	FirstSeq uint64
 	// OneStream ends a response where the next frame is of another stream.
 	OneStream bool
+	// Fleeting says that the session ends with the connection that made it: it
+	// cannot go on in another process.
+	Fleeting bool
 	// MaxInbox and MaxOutbox are byte budgets: what was accepted from the
 	// client and not yet taken by backends, and what was sent and not yet
 	// acknowledged. Zero: the upper bounds of Options.Limits.
@@ -84,6 +87,10 @@ type Options struct {
 	// NewID makes session ids. They must be unpredictable: in some protocols
 	// the id is the only proof. Nil: a random UUID, 122 random bits.
 	NewID func() string
+	// Store keeps the sessions outside of the process, as far as their backends
+	// can resume streams: then no answer leaves before what it acknowledges is
+	// stored. Nil: they end with the process, if it is not told to suspend them.
+	Store Store
 	// Trace observes. Nil: nobody does.
 	Trace *Trace
 	// Logger takes starts and ends of sessions (Info) and faults of backends

@@ -19,16 +19,18 @@ type Session struct {
 	id      string
 	manager *Manager
 	release func() // of Options.Admit; may be nil
+	saver   *saver // nil: answers do not wait to be stored
 
-	mu      sync.Mutex
-	machine machine
-	streams []*Stream // open, or not closed by their receiver yet
-	waiters []waiter  // for room in a queue
-	timer   *time.Timer
-	armed   time.Time     // when the timer fires; zero: it does not
-	over    bool          // the end was carried out
-	forget  time.Time     // when late requests are no longer answered
-	done    chan struct{} // made when first asked for
+	mu        sync.Mutex
+	machine   machine
+	streams   []*Stream // open, or not closed by their receiver yet
+	waiters   []waiter  // for room in a queue
+	timer     *time.Timer
+	armed     time.Time     // when the timer fires; zero: it does not
+	over      bool          // the end was carried out
+	suspended *Suspended    // nil: clients are served
+	forget    time.Time     // when late requests are no longer answered
+	done      chan struct{} // made when first asked for
 }
 
 // ID returns the session's id: BOSH's sid.
@@ -57,6 +59,7 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	}
 	s.arm(now)
 	s.wake()
+	held := s.saver.hold(s, fx, ended)
 	s.mu.Unlock()
 
 	trace := s.manager.opts.Trace
@@ -64,10 +67,8 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 		trace.repeated(s)
 	}
 	trace.accepted(s, fx.accepted)
-	for _, r := range fx.replies() {
-		frames, bytes := trace.measure(r.response) // before the carrier gives the frames back
-		r.to(r.response)
-		trace.answered(s, frames, bytes)
+	if !held {
+		s.answer(fx.replies())
 	}
 	if ended {
 		s.manager.ended(s)
@@ -77,6 +78,16 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	}
 	if fx.hand != nil {
 		fx.hand.drain(true)
+	}
+}
+
+// answer gives answers, without the lock.
+func (s *Session) answer(replies []reply) {
+	trace := s.manager.opts.Trace
+	for _, r := range replies {
+		frames, bytes := trace.measure(r.response) // before the carrier gives the frames back
+		r.to(r.response)
+		trace.answered(s, frames, bytes)
 	}
 }
 
@@ -141,19 +152,34 @@ func (s *Session) tick() {
 	s.unlock(now, &fx)
 }
 
+// refuse is how an entry ends when the session is suspended: with its lock.
+func (s *Session) refuse() error {
+	defer s.mu.Unlock()
+	return s.suspended
+}
+
 // ---- waiting for room
 
-// waiter is a caller that waits for room in the outbox or in the inbox.
+// waiter is a caller that waits for something.
 type waiter struct {
-	ready  chan struct{}
-	outbox bool
+	ready chan struct{}
+	until awaited
 }
+
+type awaited int
+
+const (
+	untilInbox   awaited = iota // has room
+	untilOutbox                 // has room
+	untilDrained                // receivers have taken what there was
+)
 
 // wake lets those who wait look again. Only blocked callers pay for it.
 func (s *Session) wake() {
 	if len(s.waiters) > 0 {
-		over, in, out := s.machine.end != nil, !s.machine.in.full(), !s.machine.out.full()
-		s.wakeThose(func(w waiter) bool { return over || w.outbox && out || !w.outbox && in })
+		over := s.machine.end != nil
+		come := [...]bool{untilInbox: !s.machine.in.full(), untilOutbox: !s.machine.out.full(), untilDrained: !s.draining()}
+		s.wakeThose(func(w waiter) bool { return over || come[w.until] })
 	}
 }
 
@@ -167,10 +193,10 @@ func (s *Session) wakeThose(ready func(waiter) bool) {
 	})
 }
 
-// await is called with the lock held, and returns without it once there may
-// be room or the context is done.
-func (s *Session) await(ctx context.Context, outbox bool) error {
-	me := waiter{make(chan struct{}), outbox}
+// await is called with the lock held, and returns without it once it may
+// have come what is waited for, or the context is done.
+func (s *Session) await(ctx context.Context, until awaited) error {
+	me := waiter{make(chan struct{}), until}
 	s.waiters = append(s.waiters, me)
 	s.mu.Unlock()
 	select {
@@ -228,13 +254,16 @@ func (p Pending) Hurry() {
 // A copy of an earlier request gets the same response again, or takes the
 // place of the one that still waits, which is then told Replaced.
 //
-// Errors: ErrWindow, ErrTooManyRequests, ErrGone, and ErrFull for an early request for which there
-// is no room until the gap is filled, all of which leave the session as it
-// was; the *Termination of a session that is over and whose client was told, or
+// Errors: ErrWindow, ErrTooManyRequests, ErrGone, ErrFull for an early request for which there
+// is no room until the gap is filled, and *Suspended, all of which leave the
+// session as it was; the *Termination of a session that is over and whose client was told, or
 // of a request that Params.Gate refused, which ends the session.
 func (s *Session) ExchangeFunc(r Request, f func(Response)) (Pending, error) {
 	fx := effects{patient: true}
 	now := s.lock()
+	if s.suspended != nil {
+		return Pending{}, s.refuse()
+	}
 	id, err := s.machine.exchange(now, r, f, &fx)
 	s.unlock(now, &fx)
 	return Pending{s, id}, err
@@ -258,6 +287,9 @@ func (s *Session) Exchange(ctx context.Context, r Request) (Response, error) {
 func (s *Session) Attach(n, after uint64) error {
 	var fx effects
 	now := s.lock()
+	if s.suspended != nil {
+		return s.refuse()
+	}
 	err := s.machine.attachTo(now, n, after, &fx)
 	s.unlock(now, &fx)
 	return err
@@ -273,6 +305,12 @@ func (s *Session) Attach(n, after uint64) error {
 func (s *Session) PullFunc(p Pull, f func(Response)) (Pending, error) {
 	var fx effects
 	now := s.lock()
+	if s.suspended != nil {
+		r := Response{First: p.After + 1, Later: s.suspended.After}
+		s.mu.Unlock()
+		f(r)
+		return Pending{}, nil
+	}
 	p.Wait = min(p.Wait, s.machine.params.Wait)
 	id, err := s.machine.pull(now, p, f, &fx)
 	s.unlock(now, &fx)
@@ -307,6 +345,9 @@ func await(ctx context.Context, call func(func(Response)) (Pending, error)) (Res
 func (s *Session) Ack(n uint64) error {
 	var fx effects
 	now := s.lock()
+	if s.suspended != nil {
+		return s.refuse()
+	}
 	err := s.machine.ack(now, n)
 	s.unlock(now, &fx)
 	return err
@@ -320,12 +361,15 @@ func (s *Session) Ack(n uint64) error {
 // behind by the whole byte budget it waits, which holds back a carrier that
 // pushes before it reads on.
 //
-// The slice is kept. Errors: ErrWindow; the context's; the *Termination of a
+// The slice is kept. Errors: ErrWindow; *Suspended; the context's; the *Termination of a
 // session that is over. Messages before the one refused are accepted.
 func (s *Session) Push(ctx context.Context, first uint64, frames []Frame) (ack uint64, err error) {
 	for {
 		fx := effects{patient: true}
 		now := s.lock()
+		if s.suspended != nil {
+			return ack, s.refuse()
+		}
 		n, err := s.machine.push(now, first, frames, &fx)
 		ack = s.machine.in.accepted()
 		if err != ErrFull {
@@ -349,7 +393,7 @@ func (s *Session) awaitInbox(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	return s.await(ctx, false)
+	return s.await(ctx, untilInbox)
 }
 
 // ---- the end

@@ -17,6 +17,7 @@ type Stream struct {
 	// Guarded by the session's lock.
 	receiver Receiver     // nil until Backend.Open has returned
 	queue    []Frame      // accepted, not yet taken by the receiver
+	taken    uint64       // how many were, before those
 	draining bool         // somebody works on the queue, or Open is under way
 	failed   bool         // the receiver has; only who drains uses it
 	end      *Termination // no frame follows those in the queue
@@ -36,7 +37,7 @@ func (s *Session) Open(ctx context.Context, name, target string) (*Stream, error
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.openBackend(ctx, st)
+	r, err := s.open(ctx, st)
 	if err != nil {
 		t := terminationOf(err)
 		st.refused(t)
@@ -69,7 +70,7 @@ func (s *Session) add(now time.Time, o *Opening, fx *effects) *Stream {
 
 // openAdded opens the backend of a stream that a request added.
 func (s *Session) openAdded(a addition) {
-	r, err := s.openBackend(a.ctx, a.stream)
+	r, err := s.open(a.ctx, a.stream)
 	if err != nil {
 		t := terminationOf(err)
 		a.stream.Close(t)
@@ -114,14 +115,21 @@ func (s *Session) addStream(st *Stream) error {
 	return nil
 }
 
+// open opens a stream at the backend.
+func (s *Session) open(ctx context.Context, st *Stream) (Receiver, error) {
+	return s.openBackend(func() (Receiver, error) {
+		return s.manager.opts.Backend.Open(streamContext{context.WithoutCancel(ctx), s}, st)
+	})
+}
+
 // openBackend calls the backend; its panic is an error like another.
-func (s *Session) openBackend(ctx context.Context, st *Stream) (r Receiver, err error) {
+func (s *Session) openBackend(call func() (Receiver, error)) (r Receiver, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &Termination{Condition: Internal, Err: fmt.Errorf("panic in backend: %v\n%s", p, debug.Stack())}
 		}
 	}()
-	return s.manager.opts.Backend.Open(streamContext{context.WithoutCancel(ctx), s}, st)
+	return call()
 }
 
 func (s *Session) removeStream(st *Stream) {
@@ -197,9 +205,26 @@ func (st *Stream) Send(ctx context.Context, frames ...[]byte) error {
 		case n > 0:
 			s.unlock(now, &fx) // what was taken may have to be answered with
 		default:
-			if err := s.await(ctx, true); err != nil {
+			if err := s.await(ctx, untilOutbox); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// Room waits until there is room for a frame of n bytes, or the stream is over,
+// or the context is done, whose error it returns. TrySend tells which, and
+// whether others were faster.
+func (st *Stream) Room(ctx context.Context, n int) error {
+	s := st.session
+	for {
+		s.mu.Lock()
+		if st.over() != nil || s.machine.out.fits(n+frameOverhead) {
+			s.mu.Unlock()
+			return nil
+		}
+		if err := s.await(ctx, untilOutbox); err != nil {
+			return err
 		}
 	}
 }
@@ -266,7 +291,7 @@ func (st *Stream) closing(t *Termination) {
 	if st.end == nil {
 		st.end = t
 		st.session.machine.streams--
-		st.session.wakeThose(func(w waiter) bool { return w.outbox }) // Send on this stream is in vain
+		st.session.wakeThose(func(w waiter) bool { return w.until == untilOutbox }) // Send on this stream is in vain
 		st.drainLater()
 	}
 }
@@ -290,45 +315,47 @@ func (st *Stream) drainBy(fx *effects) {
 }
 
 // drain hands the queue to the receiver, without locks, and closes it at the
-// end. There is at most one drain per stream, so calls never overlap. Who is here
-// on other business leaves to a goroutine what may take time. A receiver that
-// failed gets nothing more.
+// end. There is at most one drain per stream, so calls never overlap. A frame
+// stays in the queue until it was taken. Who is here on other business leaves to
+// a goroutine what may take time. A receiver that failed gets nothing more.
 func (st *Stream) drain(here bool) {
 	s := st.session
-	for {
-		s.mu.Lock()
-		batch, end := st.queue, st.end
-		if here && end != nil {
-			s.mu.Unlock()
+	s.mu.Lock()
+	for len(st.queue) > 0 {
+		f, end := st.queue[0], st.end
+		s.mu.Unlock()
+		if here && end != nil || f.End == nil && !st.failed && !st.receive(f.Data, here) {
 			go st.drain(false)
 			return
 		}
-		st.queue = nil
-		if len(batch) == 0 {
-			st.draining = end != nil // for good, at the end
-			s.mu.Unlock()
-			if end != nil {
-				st.closeReceiver(end)
-			}
-			return
-		}
-		s.mu.Unlock()
-		for i, f := range batch {
-			if f.End == nil && !st.failed && !st.receive(f.Data, here) {
-				st.goOn(batch[i:])
-				return
-			}
-			s.taken(f.size())
-		}
+		st.pop(f.size())
+	}
+	st.queue = nil
+	end := st.end
+	st.draining = end != nil // for good, at the end
+	s.wake()
+	s.mu.Unlock()
+	switch {
+	case end == nil:
+	case here:
+		go st.closeReceiver(end)
+	default:
+		st.closeReceiver(end)
 	}
 }
 
-// goOn has a goroutine go on with what is left of a batch, and what came since.
-func (st *Stream) goOn(rest []Frame) {
-	st.session.mu.Lock()
-	st.queue = append(rest[:len(rest):len(rest)], st.queue...)
-	st.session.mu.Unlock()
-	go st.drain(false)
+// pop takes the first frame, of n bytes, out of the queue, for it was taken: there is room
+// for further frames of the client. It returns with the lock held.
+func (st *Stream) pop(n int) {
+	s := st.session
+	var fx effects
+	now := s.lock()
+	st.queue[0] = Frame{}
+	st.queue = st.queue[1:]
+	st.taken++
+	s.machine.taken(now, n, &fx)
+	s.unlock(now, &fx)
+	s.mu.Lock()
 }
 
 // receive gives a frame to the receiver. It reports false if who is here would
@@ -375,14 +402,6 @@ func (st *Stream) unsent() (frames [][]byte) {
 		}
 	}
 	return frames
-}
-
-// taken gives room for further frames of the client.
-func (s *Session) taken(n int) {
-	var fx effects
-	now := s.lock()
-	s.machine.taken(now, n, &fx)
-	s.unlock(now, &fx)
 }
 
 // recoverBackend ends the session when its backend panics: one session is

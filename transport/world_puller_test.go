@@ -92,7 +92,7 @@ func (c *pullClient) poll() {
 		listening := copies == 1
 		c.pull(ask, func(r Response) {
 			c.loans = append(c.loans, lend(r.Frames))
-			if listening {
+			if listening && r.Later == 0 {
 				c.down = append(c.down, func() { c.receive(ask.Attach, r) })
 			}
 		}, &listening)
@@ -132,6 +132,10 @@ func (c *pullClient) stream() {
 // written, and loses nothing but the rest.
 func (c *pullClient) pump(n uint64, ask Pull, listening *bool, written *[]func()) {
 	c.pull(ask, func(r Response) {
+		if r.Later > 0 {
+			*listening = false // the stream breaks
+			return
+		}
 		reading := lend(r.Frames)
 		if *listening {
 			copied := r

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -204,7 +205,7 @@ func (w *world) step(c client) {
 }
 
 func (w *world) trouble() {
-	switch w.dice(8) {
+	switch w.dice(9) {
 	case 0, 1:
 		w.pick(&w.up, false) // lost
 	case 2, 3:
@@ -219,7 +220,35 @@ func (w *world) trouble() {
 		if w.oneIn(20) {
 			w.terminate([]Condition{Policy, Shutdown, Overflow}[w.dice(3)])
 		}
+	case 8:
+		w.restart()
 	}
+}
+
+// restart has the machine go on from a snapshot, without its connections. What
+// is under way arrives later.
+func (w *world) restart() {
+	if w.m.end != nil {
+		return
+	}
+	if w.oneIn(2) { // in good order: those who wait are told
+		var fx effects
+		w.m.letGo(w.now, time.Second, &fx)
+		w.do(&fx)
+	}
+	snap := encodeSnapshot(nil, &w.m, nil, w.now)
+	m, _, err := decodeSnapshot(snap, nil, w.now)
+	if err != nil {
+		w.t.Fatalf("a snapshot cannot be read: %v", err)
+	}
+	if again := encodeSnapshot(nil, &m, nil, w.now); !bytes.Equal(again, snap) {
+		w.t.Fatalf("restored, it is another: %x, was %x", again, snap)
+	}
+	m.in.pending = w.m.in.pending // it is in the streams, which are not here
+	w.m, w.cuts, w.tasks = m, nil, nil
+	var fx effects
+	w.m.settle(w.now, &fx) // as the session does
+	w.do(&fx)
 }
 
 // finish heals the network: now everything must come to its end.

@@ -51,6 +51,9 @@ func codeOfError(e *push.Error) int {
 	case push.TooBig:
 		return closeTooBig
 	case push.Unavailable:
+		if e.After > 0 {
+			return closeRestart
+		}
 		return closeTryLater
 	case push.Internal:
 		return closeInternal

@@ -119,6 +119,10 @@ func (p *pusher) take(ctx context.Context, o *push.Object) error {
 
 // write sends what the session had to say.
 func (p *pusher) write(r transport.Response, numbers bool) (more bool) {
+	if r.Later > 0 {
+		p.conn.close(closeRestart, "the server is restarted")
+		return false
+	}
 	err := p.conn.send(func(dst []byte) []byte { return push.AppendAnswer(dst, r, numbers) })
 	switch {
 	case err != nil:

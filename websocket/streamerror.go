@@ -70,7 +70,10 @@ func endOf(err error) *transport.Termination {
 	var end *transport.Termination
 	var own streamError
 	var xml *xmlframe.Error
+	var away *transport.Suspended
 	switch {
+	case errors.As(err, &away):
+		return &transport.Termination{Condition: transport.Shutdown, Text: "the server is restarted"}
 	case errors.As(err, &end):
 		return end
 	case errors.As(err, &own):

@@ -98,6 +98,7 @@ func (x *xmpp) begin(ctx context.Context, message []byte) error {
 	}
 	s, err := x.manager.Create(ctx, transport.Params{
 		Protocol: ProtocolXMPP,
+		Fleeting: true,
 		Wait:     x.Wait,
 		// Nobody else can pull, so this is no more than a write may take. A
 		// connection that is gone ends its session itself.

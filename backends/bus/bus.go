@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -35,6 +37,20 @@ func New(opts *Options) *Bus {
 // Open implements [transport.Backend].
 func (b *Bus) Open(ctx context.Context, st *transport.Stream) (transport.Receiver, error) {
 	return &client{bus: b, stream: st, ctx: ctx}, nil
+}
+
+// Settle implements [transport.Settler]: it waits until all subscribers here are
+// told what was published.
+func (b *Bus) Settle(ctx context.Context) error {
+	b.mu.Lock()
+	topics := slices.Collect(maps.Values(b.topics))
+	b.mu.Unlock()
+	for _, t := range topics {
+		if err := t.settled(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PublishOptions are what a publication may have besides its data.
@@ -70,7 +86,17 @@ func (b *Bus) Publish(ctx context.Context, topic string, data json.RawMessage, o
 	}
 	// Engines may keep what they get; text of the wire is UTF-8.
 	p := Publication{Data: oneLine(data), ID: opts.ID, Key: strings.ToValidUTF8(opts.Key, "\ufffd")}
-	return b.publish(ctx, topic, p, !opts.NoWait)
+	return b.publishSafely(ctx, topic, p, !opts.NoWait)
+}
+
+// publishSafely returns when the message is as safe as the engine makes it, if
+// it may wait for that.
+func (b *Bus) publishSafely(ctx context.Context, topic string, p Publication, wait bool) (Published, error) {
+	done, err := b.publish(ctx, topic, p, wait)
+	if s, ok := b.engine.(Syncer); ok && err == nil && wait {
+		err = s.Sync(ctx)
+	}
+	return done, err
 }
 
 // publish publishes what is known to be valid JSON.

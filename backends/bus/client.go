@@ -6,19 +6,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
 
 // client is one stream of a session: the [transport.Receiver] that takes its
-// commands. Receive and Close never overlap, so nothing here needs a lock.
+// commands. Receive and Close never overlap: only Suspend may come between.
 type client struct {
 	bus    *Bus
 	stream *transport.Stream
 	ctx    context.Context
-	member string          // its public id, made when it is first visible somewhere
-	subs   []*subscription // by the topics' names
+
+	// The lock is held while something is sent, and while what goes with that
+	// changes, so that Suspend sees both or neither. Who changes something else
+	// than in Receive and Close, needs it to read, too.
+	mu       sync.Mutex
+	received uint64          // commands answered
+	member   string          // its public id, made when it is first visible somewhere
+	subs     []*subscription // by the topics' names
 }
 
 // leaveTimeout bounds how long an engine may take to note that somebody left:
@@ -43,15 +50,19 @@ func (c *client) Receive(p []byte) error {
 	if e.Code == Internal {
 		c.bus.opts.Logger.ErrorContext(c.ctx, "bus command failed", "op", cmd.op, "error", err)
 	}
-	return c.send(errorMessage(cmd.ref, e))
+	_, err = c.answer(errorMessage(cmd.ref, e), nil, nil)
+	return err
 }
 
-// Close implements [transport.Receiver].
-func (c *client) Close(error) {
-	for _, s := range c.subs {
-		c.drop(s, s.visible)
-	}
+// Close implements [transport.Receiver]. Who goes on elsewhere is still present.
+func (c *client) Close(err error) {
+	c.mu.Lock()
+	subs := c.subs
 	c.subs = nil
+	c.mu.Unlock()
+	for _, s := range subs {
+		c.drop(s, s.visible != nil && !errors.Is(err, transport.ErrElsewhere))
+	}
 }
 
 func (c *client) do(cmd *command) error {
@@ -80,7 +91,7 @@ func (c *client) publish(cmd *command) error {
 	if err := c.bus.authorize(c.ctx, c.stream, OpPublish, cmd.topic); err != nil {
 		return err
 	}
-	done, err := c.bus.publish(c.ctx, cmd.topic, Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key}, true)
+	done, err := c.bus.publish(c.ctx, cmd.topic, Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key, Origin: c.origin()}, true)
 	if err != nil {
 		return err
 	}
@@ -89,7 +100,13 @@ func (c *client) publish(cmd *command) error {
 	if done.Duplicate {
 		b = append(b, `,"duplicate":true`...)
 	}
-	return c.send(append(b, '}'))
+	_, err = c.answer(append(b, '}'), nil, nil)
+	return err
+}
+
+// origin names the command that is being carried out.
+func (c *client) origin() Origin {
+	return Origin{Session: c.stream.Session().ID(), Stream: c.stream.Name(), Number: c.received + 1}
 }
 
 func (c *client) presence(cmd *command) error {
@@ -100,7 +117,8 @@ func (c *client) presence(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	return c.send(presenceMessage(cmd.ref, cmd.topic, members, count))
+	_, err = c.answer(presenceMessage(cmd.ref, cmd.topic, members, count), nil, nil)
+	return err
 }
 
 func (c *client) unsubscribe(cmd *command) error {
@@ -109,9 +127,12 @@ func (c *client) unsubscribe(cmd *command) error {
 		return &Error{Code: NotSubscribed, Text: "not subscribed to this topic"}
 	}
 	s := c.subs[i]
-	c.subs = slices.Delete(c.subs, i, i+1)
-	c.drop(s, s.visible)
-	return c.send(append(answer("unsubscribed", cmd.ref, cmd.topic), '}'))
+	s.stop() // nothing of the topic follows the answer
+	_, err := c.answer(append(answer("unsubscribed", cmd.ref, cmd.topic), '}'), func() {
+		c.subs = slices.Delete(c.subs, i, i+1)
+	}, nil)
+	c.left(s, s.visible != nil)
+	return err
 }
 
 // find returns where the subscription to a topic is, or would be.
@@ -124,6 +145,11 @@ func (c *client) find(topic string) (i int, ok bool) {
 // drop ends a subscription that is no longer in c.subs.
 func (c *client) drop(s *subscription, leave bool) {
 	s.stop()
+	c.left(s, leave)
+}
+
+// left lets go of the topic of a subscription that was stopped.
+func (c *client) left(s *subscription, leave bool) {
 	if leave {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), leaveTimeout)
 		defer cancel()
@@ -134,9 +160,41 @@ func (c *client) drop(s *subscription, leave bool) {
 	c.bus.release(s.topic)
 }
 
-// send answers the client. It waits for room, and with it Receive does: a
-// client that reads no answers gets no further commands in.
-func (c *client) send(p []byte) error { return c.stream.Send(c.ctx, p) }
+// answer answers the command that is being carried out, and makes a change that
+// goes with the answer. It waits for room, and with it Receive does: a client
+// that reads no answers gets no further commands in.
+func (c *client) answer(p []byte, change, release func()) (waited bool, err error) {
+	return c.send(c.ctx, p, func() {
+		c.received++
+		if change != nil {
+			change()
+		}
+	}, release)
+}
+
+// send sends something, and makes the change that goes with it, also when it is
+// in vain. Before it has to wait for room it calls release. Both are called with
+// the lock held.
+func (c *client) send(ctx context.Context, p []byte, change, release func()) (waited bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if err = c.stream.TrySend(p); !errors.Is(err, transport.ErrFull) {
+			change()
+			return waited, err
+		}
+		if waited = true; release != nil {
+			release()
+		}
+		c.mu.Unlock()
+		err = c.stream.Room(ctx, len(p))
+		c.mu.Lock()
+		if err != nil {
+			change()
+			return waited, err
+		}
+	}
+}
 
 // failed takes the error of a follower. The session ends with it: its client
 // is to know that messages are missing.

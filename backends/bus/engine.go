@@ -31,6 +31,12 @@ type Engine interface {
 	Members(ctx context.Context, topic string, limit int) (members []Member, count int, err error)
 }
 
+// A Syncer is an Engine that answers Publish before the message is as safe as
+// it is going to be. Sync waits until all messages before are.
+type Syncer interface {
+	Sync(ctx context.Context) error
+}
+
 // A Sink takes what an [Engine] hands out for one topic. Calls to Deliver,
 // Joined and Left must not overlap; messages come in the order of their
 // offsets. None of them blocks or calls the engine, so the engine may hold
@@ -63,6 +69,18 @@ type Publication struct {
 	ID string
 	// Key, if set, says what the message is about, for LatestPerKey.
 	Key string
+	// Origin is the command that it comes from, if a client sent it. A process
+	// that takes its session over may carry the same command out again: an
+	// engine that outlives processes publishes nothing then, and answers as it
+	// did before.
+	Origin Origin
+}
+
+// An Origin is a command of a client: the one with this number on a stream of a
+// session. The zero value is none.
+type Origin struct {
+	Session, Stream string
+	Number          uint64
 }
 
 // Published answers a publication.

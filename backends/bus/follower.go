@@ -2,9 +2,7 @@ package bus
 
 import (
 	"context"
-	"errors"
-
-	"github.com/mochibosh/mochibosh/transport"
+	"slices"
 )
 
 // follower leads a subscription from a position to where it is live: it sends
@@ -18,7 +16,7 @@ type follower struct {
 	sub *subscription
 	at  Position // up to here everything is sent, or is told to be dropped
 
-	// Guarded by sub.mu.
+	// Guarded by the client's lock, as is at for others than the follower.
 	holding bool
 	held    []event
 	stale   bool // who came and went was not told
@@ -37,7 +35,7 @@ const maxHeld = 256
 func (f *follower) take(e *event) bool {
 	if f.arrived {
 		if e.member == "" && !f.sent(e) {
-			f.sub.follow = nil
+			f.sub.follow, f.sub.at = nil, f.at
 			return false
 		}
 		return e.member == ""
@@ -66,10 +64,15 @@ func (f *follower) release() {
 	f.holding, f.held = false, nil
 }
 
-// begin sends the answer to a subscription, then what follows it.
+// begin sends the answer to a subscription, with which the client has it, and
+// then what follows it.
 func (f *follower) begin(ctx context.Context, subscribed []byte, r Replay) error {
-	waited, err := f.send(ctx, subscribed)
-	f.at = r.Position
+	c := f.sub.client
+	waited, err := c.answer(subscribed, func() {
+		f.at = r.Position
+		i, _ := c.find(f.sub.topic.name)
+		c.subs = slices.Insert(c.subs, i, f.sub)
+	}, f.release)
 	if !waited && err == nil {
 		waited, err = f.replay(ctx, r.Messages, r.Last())
 	}
@@ -123,16 +126,16 @@ func (f *follower) step(ctx context.Context) (live bool, err error) {
 // hold begins to hold what fan-out brings, and reports whether the members
 // are to be told again.
 func (f *follower) hold() (stale bool) {
-	f.sub.mu.Lock()
-	defer f.sub.mu.Unlock()
+	f.sub.client.mu.Lock()
+	defer f.sub.client.mu.Unlock()
 	stale = f.stale
 	f.holding, f.held, f.stale = true, nil, false
 	return stale
 }
 
 func (f *follower) markStale(stale bool) {
-	f.sub.mu.Lock()
-	defer f.sub.mu.Unlock()
+	f.sub.client.mu.Lock()
+	defer f.sub.client.mu.Unlock()
 	f.stale = f.stale || stale
 }
 
@@ -143,12 +146,8 @@ func (f *follower) replay(ctx context.Context, messages []Message, last Position
 		if waited, err = f.skipTo(ctx, Position{m.Epoch, m.Offset - 1}); waited || err != nil {
 			return waited, err
 		}
-		waited, err = f.send(ctx, m.encoded(f.sub.topic.name).payload)
-		if err != nil {
+		if waited, err = f.send(ctx, m.encoded(f.sub.topic.name).payload, m.Position); waited || err != nil {
 			return waited, err
-		}
-		if f.at = m.Position; waited {
-			return true, nil
 		}
 	}
 	return f.skipTo(ctx, last)
@@ -159,9 +158,7 @@ func (f *follower) skipTo(ctx context.Context, there Position) (waited bool, err
 	if there == f.at {
 		return false, nil
 	}
-	waited, err = f.send(ctx, droppedMessage(f.sub.topic.name, there))
-	f.at = there
-	return waited, err
+	return f.send(ctx, droppedMessage(f.sub.topic.name, there), there)
 }
 
 func (f *follower) sendMembers(ctx context.Context) (waited bool, err error) {
@@ -170,7 +167,7 @@ func (f *follower) sendMembers(ctx context.Context) (waited bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return f.send(ctx, presenceMessage(nil, t.name, members, count))
+	return f.send(ctx, presenceMessage(nil, t.name, members, count), f.at)
 }
 
 // flush sends what was held, until nothing is, and the subscription is live.
@@ -184,12 +181,13 @@ func (f *follower) flush(ctx context.Context) (live bool, err error) {
 			if e.member == "" && f.sent(&e) {
 				continue
 			}
-			waited, err := f.send(ctx, e.payload)
+			at := f.at
+			if e.member == "" {
+				at = e.at
+			}
+			waited, err := f.send(ctx, e.payload, at)
 			if err != nil {
 				return false, err
-			}
-			if e.member == "" {
-				f.at = e.at
 			}
 			if waited {
 				for _, e := range held[i+1:] {
@@ -204,30 +202,24 @@ func (f *follower) flush(ctx context.Context) (live bool, err error) {
 // takeHeld returns what is held. If nothing is, the subscription is live from
 // here on; if it was too much, ok is false.
 func (f *follower) takeHeld() (held []event, live, ok bool) {
-	f.sub.mu.Lock()
-	defer f.sub.mu.Unlock()
+	f.sub.client.mu.Lock()
+	defer f.sub.client.mu.Unlock()
 	if !f.holding {
 		return nil, false, false
 	}
 	if held, f.held = f.held, nil; held == nil {
 		if f.arrived = true; f.sub.topic.passed(f.at) {
-			f.sub.follow = nil
+			f.sub.follow, f.sub.at = nil, f.at
 		}
 		return nil, true, true
 	}
 	return held, false, true
 }
 
-// send sends a payload, and reports whether it had to wait for room.
-func (f *follower) send(ctx context.Context, p []byte) (waited bool, err error) {
-	st := f.sub.client.stream
-	if err := st.TrySend(p); !errors.Is(err, transport.ErrFull) {
-		return false, err
-	}
-	f.sub.mu.Lock()
-	f.release()
-	f.sub.mu.Unlock()
-	return true, st.Send(ctx, p)
+// send sends a payload, after which everything up to a position is sent, and
+// reports whether it had to wait for room.
+func (f *follower) send(ctx context.Context, p []byte, at Position) (waited bool, err error) {
+	return f.sub.client.send(ctx, p, func() { f.at = at }, f.release)
 }
 
 // latestPerKey leaves, of the messages with one key, only the newest.

@@ -28,18 +28,9 @@ func (s *idMemory) lookup(now time.Time, topic, id string) (Position, bool) {
 }
 
 func (s *idMemory) remember(now time.Time, topic, id string, at Position) {
-	if id == "" {
-		return
+	if id != "" {
+		s.load(publishedID{topic, id}, at, now.Add(s.age))
 	}
-	if len(s.queue) >= s.max {
-		s.forgetOldest()
-	}
-	if s.at == nil {
-		s.at = make(map[publishedID]Position)
-	}
-	k := publishedID{topic, id}
-	s.at[k] = at
-	s.queue = append(s.queue, remembered{k, now.Add(s.age)})
 }
 
 func (s *idMemory) expire(now time.Time) {
@@ -54,4 +45,19 @@ func (s *idMemory) forgetOldest() {
 	if s.queue = s.queue[1:]; len(s.queue) == 0 {
 		s.queue, s.at = nil, nil // a map never shrinks
 	}
+}
+
+// load remembers an id until a time.
+func (s *idMemory) load(k publishedID, at Position, until time.Time) {
+	if _, known := s.at[k]; known {
+		return
+	}
+	if len(s.queue) >= s.max {
+		s.forgetOldest()
+	}
+	if s.at == nil {
+		s.at = make(map[publishedID]Position)
+	}
+	s.at[k] = at
+	s.queue = append(s.queue, remembered{k, until})
 }

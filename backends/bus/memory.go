@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Memory is the [Engine] of a single process. It has one epoch for all topics
@@ -24,7 +22,11 @@ type Memory struct {
 	floor   uint64 // the highest offset of any topic removed
 	kept    timeline
 	seen    idMemory
-	cleared time.Time // when idle topics were last removed to make room
+	done    idMemory             // commands of clients, where there is a journal
+	stale   map[string][]*record // members from before that have not joined again
+	journal Journal              // nil: none
+	closed  bool                 // the next process goes on
+	cleared time.Time            // when idle topics were last removed to make room
 	timer   *time.Timer
 	armed   bool
 }
@@ -51,9 +53,10 @@ func NewMemory(opts *Options) *Memory {
 	o := opts.withDefaults()
 	return &Memory{
 		opts:   o,
-		epoch:  uuid.NewString()[24:], // 48 random bits
+		epoch:  newEpoch(),
 		topics: make(map[string]*record),
 		seen:   idMemory{max: o.MaxIDs, age: o.IDAge},
+		done:   idMemory{max: o.MaxIDs, age: commandAge},
 	}
 }
 
@@ -62,8 +65,14 @@ func (m *Memory) Publish(_ context.Context, topic string, p Publication) (Publis
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
+	if at, ok := m.done.lookup(now, "", p.Origin.key()); ok {
+		return Published{Position: at}, nil
+	}
 	if at, ok := m.seen.lookup(now, topic, p.ID); ok {
 		return Published{Position: at, Duplicate: true}, nil
+	}
+	if m.closed {
+		return Published{}, errClosed
 	}
 	r, err := m.record(topic, now)
 	if err != nil {
@@ -74,6 +83,7 @@ func (m *Memory) Publish(_ context.Context, topic string, p Publication) (Publis
 	msg := Message{Position: Position{m.epoch, r.last}, Key: p.Key, Data: p.Data}.encoded(topic)
 	m.keep(r, msg, now)
 	m.seen.remember(now, topic, p.ID, msg.Position)
+	m.journalMessage(r, msg, p, now)
 	for _, s := range r.sinks {
 		s.Deliver(msg)
 	}
@@ -177,11 +187,21 @@ func (m *Memory) Join(_ context.Context, topic string, member Member) error {
 	if err != nil {
 		return err
 	}
-	r.roster.put(member)
+	m.unstale(r, member.ID)
+	if !r.roster.put(member) {
+		return nil // a client that goes on
+	}
+	m.journalMember(topic, member, true)
 	for _, s := range r.sinks {
 		s.Joined(member)
 	}
 	return nil
+}
+
+func (m *Memory) unstale(r *record, id string) {
+	if topics := m.stale[id]; topics != nil {
+		m.stale[id] = slices.DeleteFunc(topics, func(o *record) bool { return o == r })
+	}
 }
 
 // Leave implements [Engine].
@@ -189,16 +209,22 @@ func (m *Memory) Leave(_ context.Context, topic string, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.topics[topic]
-	if r == nil {
+	if r == nil || m.closed {
 		return nil
 	}
+	m.leave(r, id)
+	return nil
+}
+
+// leave takes a member out of a topic.
+func (m *Memory) leave(r *record, id string) {
 	if member, ok := r.roster.remove(id); ok {
 		r.used = time.Now()
+		m.journalMember(r.name, member, false)
 		for _, s := range r.sinks {
 			s.Left(member)
 		}
 	}
-	return nil
 }
 
 // Members implements [Engine].
@@ -236,6 +262,7 @@ func (m *Memory) record(topic string, now time.Time) (*record, error) {
 // sweep drops what is too old, and topics idle for at least this long.
 func (m *Memory) sweep(now time.Time, idle time.Duration) {
 	m.seen.expire(now)
+	m.done.expire(now)
 	for name, r := range m.topics {
 		m.trim(r, now)
 		if len(r.sinks)+len(r.history)+len(r.roster.members) == 0 && now.Sub(r.used) >= idle {

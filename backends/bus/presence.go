@@ -1,6 +1,9 @@
 package bus
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // joinMessage and leaveMessage tell of a member that came or went.
 func joinMessage(topic string, m Member) []byte  { return memberEvent("join", topic, m) }
@@ -46,16 +49,19 @@ type roster struct {
 	index   map[string]int
 }
 
-func (r *roster) put(m Member) {
+// put adds a member, or changes its info; it reports whether that is news.
+func (r *roster) put(m Member) (news bool) {
 	if i, ok := r.index[m.ID]; ok {
+		news = !bytes.Equal(r.members[i].Info, m.Info)
 		r.members[i] = m
-		return
+		return news
 	}
 	if r.index == nil {
 		r.index = make(map[string]int)
 	}
 	r.index[m.ID] = len(r.members)
 	r.members = append(r.members, m)
+	return true
 }
 
 // remove takes a member out; the last one takes its place.

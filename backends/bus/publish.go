@@ -66,7 +66,7 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (*ackno
 		return nil, err
 	}
 	p := Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key}
-	done, err := h.bus.publish(r.Context(), cmd.topic, p, true)
+	done, err := h.bus.publishSafely(r.Context(), cmd.topic, p, true)
 	return &acknowledgement{cmd.topic, done}, err
 }
 

@@ -19,23 +19,23 @@ func (c *client) subscribe(cmd *command) error {
 	}
 	if old >= 0 {
 		s := c.subs[old]
+		c.mu.Lock()
 		c.subs = slices.Delete(c.subs, old, old+1)
-		c.drop(s, s.visible && cmd.presence == nil) // else the new info replaces the old
+		c.mu.Unlock()
+		c.drop(s, s.visible != nil && cmd.presence == nil) // else the new info replaces the old
 	}
-	s := &subscription{client: c, topic: t, visible: cmd.presence != nil}
+	s := &subscription{client: c, topic: t}
 	f := &follower{sub: s, holding: true}
 	s.follow = f
-	if s.visible && c.member == "" {
-		c.member = uuid.NewString() // before fan-out may look at it
+	if cmd.presence != nil {
+		s.visible = c.asMember(cmd.presence) // before fan-out may look at it
 	}
 	f.at = t.attach(s)
-	replay, b, err := c.subscribed(cmd, f.at)
+	replay, b, err := c.subscribed(cmd, s.visible, f.at)
 	if err != nil {
-		c.drop(s, s.visible)
+		c.drop(s, s.visible != nil)
 		return err
 	}
-	i, _ := c.find(cmd.topic)
-	c.subs = slices.Insert(c.subs, i, s)
 	c.failed(f.begin(c.ctx, b, replay))
 	return nil
 }
@@ -68,7 +68,7 @@ func (c *client) maySubscribe(cmd *command) (old int, err error) {
 
 // subscribed asks the engine for what the answer to the command says, and for
 // the messages that follow it.
-func (c *client) subscribed(cmd *command, at Position) (Replay, []byte, error) {
+func (c *client) subscribed(cmd *command, as *Member, at Position) (Replay, []byte, error) {
 	replay := Replay{Position: at, Recovered: true}
 	var err error
 	switch {
@@ -86,18 +86,27 @@ func (c *client) subscribed(cmd *command, at Position) (Replay, []byte, error) {
 	} else {
 		b = append(b, `,"recovered":false`...)
 	}
-	if cmd.presence != nil {
-		if b, err = c.join(cmd, b); err != nil {
+	if as != nil {
+		if b, err = c.join(cmd, as, b); err != nil {
 			return replay, nil, err
 		}
 	}
 	return replay, append(b, '}'), nil
 }
 
+// asMember returns how the client is to be seen.
+func (c *client) asMember(info []byte) *Member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.member == "" {
+		c.member = uuid.NewString()
+	}
+	return &Member{ID: c.member, Info: slices.Clone(info)} // the frame is not kept for it
+}
+
 // join makes the client present, and appends who is.
-func (c *client) join(cmd *command, b []byte) ([]byte, error) {
-	info := append([]byte(nil), cmd.presence...) // the frame is not kept for it
-	if err := c.bus.engine.Join(c.ctx, cmd.topic, Member{ID: c.member, Info: info}); err != nil {
+func (c *client) join(cmd *command, as *Member, b []byte) ([]byte, error) {
+	if err := c.bus.engine.Join(c.ctx, cmd.topic, *as); err != nil {
 		return nil, err
 	}
 	members, count, err := c.bus.engine.Members(c.ctx, cmd.topic, c.bus.opts.MaxMembers)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"sync"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -14,18 +13,28 @@ import (
 type subscription struct {
 	client  *client
 	topic   *topic
-	index   int  // in topic.subs; guarded by topic.mu
-	visible bool // it is present, and told who comes and goes; never changes
+	index   int     // in topic.subs; guarded by topic.mu
+	visible *Member // as which it is present, and told who comes and goes; nil: it is not; never changes
 
-	mu     sync.Mutex // held while the stream is given something by fan-out
+	// Guarded by client.mu.
 	gone   bool
 	follow *follower
+	at     Position // the last message that it was told, where follow is nil
+}
+
+// position returns the place up to which the client was told everything, with
+// the client's lock held.
+func (s *subscription) position() Position {
+	if s.follow != nil {
+		return s.follow.at
+	}
+	return s.at
 }
 
 // deliver takes what the topic's fan-out has to tell; before is the position
 // that the subscriber has reached until then.
 func (s *subscription) deliver(e *event, before Position) {
-	if e.member != "" && (!s.visible || e.member == s.client.member) {
+	if e.member != "" && (s.visible == nil || e.member == s.client.member) {
 		return
 	}
 	if s.take(e, before) {
@@ -36,12 +45,15 @@ func (s *subscription) deliver(e *event, before Position) {
 // take reports whether the session is to be ended, which is done without the
 // lock.
 func (s *subscription) take(e *event, before Position) (end bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
 	if s.gone || s.follow != nil && s.follow.take(e) {
 		return false
 	}
 	if !errors.Is(s.client.stream.TrySend(e.payload), transport.ErrFull) {
+		if e.member == "" {
+			s.at = e.at
+		}
 		return false
 	}
 	if s.topic.rule.Slow == End {
@@ -72,10 +84,10 @@ func (s *subscription) fallBehind(at Position, stale bool) {
 // stop takes the subscriber out; nothing is sent for it any more when it
 // returns.
 func (s *subscription) stop() {
-	s.mu.Lock()
+	s.client.mu.Lock()
 	s.gone = true
 	f := s.follow
-	s.mu.Unlock()
+	s.client.mu.Unlock()
 	if f != nil && f.cancel != nil {
 		f.cancel()
 		<-f.done

@@ -126,16 +126,35 @@ func (t *topic) Room(ctx context.Context) error {
 }
 
 // full returns nil if there is room, else what is closed when to look again.
-func (t *topic) full() <-chan struct{} {
+func (t *topic) full() <-chan struct{} { return t.behind(t.bus.opts.MaxPending) }
+
+// behind returns nil if the backlog is below so much, else what is closed when to
+// look again.
+func (t *topic) behind(limit int) <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.backlog < t.bus.opts.MaxPending {
+	if t.backlog < limit {
 		return nil
 	}
 	if t.room == nil {
 		t.room = make(chan struct{})
 	}
 	return t.room
+}
+
+// settled waits until nothing is left to be told.
+func (t *topic) settled(ctx context.Context) error {
+	for {
+		wait := t.behind(1)
+		if wait == nil {
+			return nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func (t *topic) enqueue(e event) {

@@ -33,3 +33,20 @@ func (b *backend) Open(ctx context.Context, st *transport.Stream) (transport.Rec
 	}
 	return b.relay.Open(ctx, st)
 }
+
+// Resume implements transport.Resumer: of what goes on in the next process, all
+// was with the bus.
+func (b *backend) Resume(ctx context.Context, st *transport.Stream, token []byte) (transport.Receiver, error) {
+	if b.bus == nil {
+		return nil, &transport.Termination{Condition: transport.HostGone, Text: "there is no event bus any more"}
+	}
+	return b.bus.Resume(ctx, st, token)
+}
+
+// Settle implements transport.Settler.
+func (b *backend) Settle(ctx context.Context) error {
+	if b.bus == nil {
+		return nil
+	}
+	return b.bus.Settle(ctx)
+}

@@ -21,6 +21,7 @@ type gateway struct {
 	manager   *transport.Manager
 	backend   *backend
 	admission *admission
+	state     *state // nil: nothing outlives the process
 	metrics   *metrics
 	origins   origin.Policy
 	draining  atomic.Bool
@@ -38,10 +39,17 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		public:    hostOf(s.PublicURL),
 	}
 	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush}
-	if s.Push != "off" {
-		g.backend.bus = bus.New(&bus.Options{Logger: logger, BodyTimeout: s.BodyTimeout})
-	}
+	overBus := &bus.Options{Logger: logger, BodyTimeout: s.BodyTimeout}
 	var err error
+	if g.state, err = openState(s, overBus, logger); err != nil {
+		return nil, err
+	}
+	if s.Push != "off" {
+		if g.state != nil {
+			overBus.Engine = g.state.memory
+		}
+		g.backend.bus = bus.New(overBus)
+	}
 	if g.backend.relay, err = xmpp.NewRelay(&xmpp.Options{
 		ClientAddr:       clientaddr.From,
 		MaxStanza:        int(s.MaxStanza),
@@ -70,6 +78,7 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		MaxSessions: s.MaxSessions,
 		MaxStreams:  s.MaxStreams,
 		Admit:       g.admission.admit,
+		Store:       g.state.store(),
 		Trace:       g.metrics.trace(),
 		Logger:      logger,
 	})

@@ -29,6 +29,7 @@ var groups = map[string]string{
 	"push":   "push.v1 and the event bus:",
 	"limits": "Limits:",
 	"ops":    "Operation:",
+	"state":  "What outlives the process:",
 }
 
 const envPrefix = "MOCHIBOSH_"
@@ -98,7 +99,7 @@ func parse(args []string, options ...kong.Option) (*invocation, error) {
 }
 
 func headings() (all []kong.Group) {
-	for _, key := range []string{"net", "xmpp", "bosh", "push", "limits", "ops"} {
+	for _, key := range []string{"net", "xmpp", "bosh", "push", "limits", "ops", "state"} {
 		all = append(all, kong.Group{Key: key, Title: groups[key]})
 	}
 	return all

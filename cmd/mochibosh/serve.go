@@ -44,6 +44,10 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	if err != nil {
 		return err
 	}
+	// Clients that come meanwhile wait to be accepted.
+	if err := s.gateway.state.takeOver(ctx, s.gateway.manager); err != nil {
+		return err
+	}
 	for _, p := range in.problems(time.Now()) {
 		s.logger.Warn("configuration", "problem", p)
 	}
@@ -104,11 +108,12 @@ func (s *server) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.in.ShutdownTimeout)
 	defer cancel()
 	// First the sessions, so that every open request has its answer.
-	err := s.gateway.manager.Shutdown(ctx)
+	err := s.suspend(ctx)
 	if err = errors.Join(err, s.http.Shutdown(ctx)); err != nil {
 		s.logger.Warn("not everything ended in time", "timeout", s.in.ShutdownTimeout, "error", err)
 		s.http.Close()
 	}
+	s.gateway.state.finish()
 	s.logger.Info("down")
 	return nil
 }

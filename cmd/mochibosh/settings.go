@@ -2,6 +2,8 @@ package main
 
 import (
 	"time"
+
+	"github.com/mochibosh/mochibosh/backends/disk"
 )
 
 // Settings are all that can be set. Each is a flag, an environment variable
@@ -62,12 +64,19 @@ type settings struct {
 	MaxInbox         size `default:"${max_inbox}" group:"limits" help:"Bytes of a session that wait for its backends."`
 	MaxOutbox        size `default:"${max_outbox}" group:"limits" help:"Bytes of a session that wait for its client."`
 
-	LogFormat       string        `enum:"text,json" default:"text" group:"ops" help:"text or json."`
-	LogLevel        string        `enum:"debug,info,warn,error" default:"info" group:"ops" help:"debug (with each request), info, warn or error."`
-	Metrics         string        `enum:"on,local,off" default:"local" group:"ops" help:"Serve /metrics: on, off, or local, to clients on this machine only."`
-	GCPercent       gcPercent     `name:"gc-percent" env:"MOCHIBOSH_GC_PERCENT,GOGC" default:"auto" placeholder:"PERCENT" group:"ops" help:"How much memory may grow before garbage is collected, in percent of what is in use; more costs memory and saves CPU. auto: 100, but a busy server may have 16 MiB of garbage, and a quiet one gives its back. off: only at the memory limit. The variable GOGC counts too."`
-	MemoryLimit     memoryLimit   `env:"MOCHIBOSH_MEMORY_LIMIT,GOMEMLIMIT" default:"off" placeholder:"SIZE" group:"ops" help:"Size of memory from which garbage is collected more often, to stay below; it is no hard limit. The variable GOMEMLIMIT counts too."`
-	Console         string        `enum:"on,local,off" default:"off" group:"ops" help:"Serve the console for XMPP at /console/: on, off, or local, to clients on this machine only."`
-	ShutdownDelay   time.Duration `default:"0s" group:"ops" help:"How long /readyz says no before sessions are ended."`
-	ShutdownTimeout time.Duration `default:"20s" group:"ops" help:"How long the end of all sessions may take."`
+	LogFormat        string        `enum:"text,json" default:"text" group:"ops" help:"text or json."`
+	LogLevel         string        `enum:"debug,info,warn,error" default:"info" group:"ops" help:"debug (with each request), info, warn or error."`
+	Metrics          string        `enum:"on,local,off" default:"local" group:"ops" help:"Serve /metrics: on, off, or local, to clients on this machine only."`
+	GCPercent        gcPercent     `name:"gc-percent" env:"MOCHIBOSH_GC_PERCENT,GOGC" default:"auto" placeholder:"PERCENT" group:"ops" help:"How much memory may grow before garbage is collected, in percent of what is in use; more costs memory and saves CPU. auto: 100, but a busy server may have 16 MiB of garbage, and a quiet one gives its back. off: only at the memory limit. The variable GOGC counts too."`
+	MemoryLimit      memoryLimit   `env:"MOCHIBOSH_MEMORY_LIMIT,GOMEMLIMIT" default:"off" placeholder:"SIZE" group:"ops" help:"Size of memory from which garbage is collected more often, to stay below; it is no hard limit. The variable GOMEMLIMIT counts too."`
+	Console          string        `enum:"on,local,off" default:"off" group:"ops" help:"Serve the console for XMPP at /console/: on, off, or local, to clients on this machine only."`
+	ShutdownDelay    time.Duration `default:"0s" group:"ops" help:"How long /readyz says no before clients are let go."`
+	ShutdownSpread   time.Duration `default:"1s" group:"ops" help:"Time over which clients are let go, one after the other; they are asked to come back after as long, and a second."`
+	ShutdownTimeout  time.Duration `default:"20s" group:"ops" help:"How long the end, or the saving, of all sessions may take."`
+	ShutdownRedirect string        `placeholder:"URL" group:"ops" help:"Where clients of XMPP servers are to go on when this server goes away: https://gw2.example. Default: nowhere in particular."`
+
+	StateDir           string          `placeholder:"DIR" group:"state" help:"Directory in which sessions with the event bus, and what the bus knows, outlive a restart. Default: they end with the process."`
+	Durability         disk.Durability `default:"none" group:"state" help:"What outlives an end without notice: none; interval, all but what a failure of the machine takes; or exchange, all."`
+	DurabilityInterval time.Duration   `default:"1s" group:"state" help:"With durability interval: how often what was written is forced to the disk."`
+	StateCompactFrom   size            `default:"64MiB" group:"state" help:"Size of the state file below which it is not written anew, whatever is out of date in it."`
 }

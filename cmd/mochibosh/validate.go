@@ -64,6 +64,9 @@ func (s *settings) validate() error {
 	if s.MaxSessions <= 0 || s.MaxStreams <= 0 || s.MaxConnections < 0 {
 		fail("max-sessions and max-streams: must be above zero")
 	}
+	if err := s.validateState(); err != nil {
+		errs = append(errs, err)
+	}
 	if s.GCPercent == gcOff && s.MemoryLimit == noMemoryLimit {
 		fail("gc-percent off: needs memory-limit, else no garbage is ever collected")
 	}
@@ -90,6 +93,7 @@ func (s *settings) positiveDurations() []namedDuration {
 		{"push-wait", s.PushWait},
 		{"push-inactivity", s.PushInactivity},
 		{"shutdown-timeout", s.ShutdownTimeout},
+		{"durability-interval", s.DurabilityInterval},
 	}
 }
 

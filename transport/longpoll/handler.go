@@ -64,9 +64,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *transport.Sess
 	}
 	return park.Hold(w, r,
 		func(f func(transport.Response)) (transport.Pending, error) { return h.endpoint.PullFunc(s, p, f) },
-		func(resp transport.Response) {
-			h.endpoint.Write(w, http.StatusOK, push.AppendAnswer(nil, resp, true))
-		})
+		func(resp transport.Response) { h.endpoint.WriteAnswer(w, resp) })
 }
 
 func acknowledge(s *transport.Session, ack uint64) []byte {

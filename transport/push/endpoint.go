@@ -63,6 +63,9 @@ func (e *Endpoint) Create(ctx context.Context, o *Object) (s *transport.Session,
 		s.Terminate(&transport.Termination{Condition: transport.BadRequest, Err: err})
 		return nil, nil, e.refuse(err)
 	}
+	if err := s.Stored(ctx); err != nil {
+		return nil, nil, e.refuse(err)
+	}
 	return s, appendCreated(nil, s, &e.opts, ack), nil
 }
 
@@ -108,6 +111,11 @@ func (e *Endpoint) Take(ctx context.Context, s *transport.Session, o *Object, or
 	if o.Attach == 0 || ordered {
 		if err := s.Ack(o.Ack); err != nil {
 			return ack, e.refuse(err)
+		}
+	}
+	if len(o.Messages) > 0 {
+		if err := s.Stored(ctx); err != nil {
+			return 0, e.refuse(err)
 		}
 	}
 	if o.End {

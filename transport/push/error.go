@@ -3,6 +3,7 @@ package push
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mochibosh/mochibosh/internal/reqbody"
 	"github.com/mochibosh/mochibosh/transport"
@@ -47,7 +48,8 @@ var statuses = map[Code]int{
 type Error struct {
 	Code    Code
 	Message string
-	Ack     uint64 // with Window: what was accepted
+	Ack     uint64        // with Window: what was accepted
+	After   time.Duration // with Unavailable: when to come back; zero: not known
 }
 
 // Error implements error.
@@ -71,13 +73,21 @@ func (e *Error) Append(dst []byte) []byte {
 
 func badRequest(message string) *Error { return &Error{Code: BadRequest, Message: message} }
 
+// suspended tells a client to come back.
+func suspended(after time.Duration) *Error {
+	return &Error{Code: Unavailable, Message: "the server is restarted", After: after}
+}
+
 // errorOf translates what the session core and the body reader say.
 func errorOf(err error) *Error {
 	var own *Error
+	var away *transport.Suspended
 	var end *transport.Termination
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &away):
+		return suspended(away.After)
 	case errors.Is(err, transport.ErrNoSession):
 		return &Error{Code: Gone, Message: "no such session"}
 	case errors.Is(err, transport.ErrGone):

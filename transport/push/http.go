@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/reqbody"
+	"github.com/mochibosh/mochibosh/transport"
 )
 
 // Admit checks the method and the page's origin, sets the headers that every
@@ -75,6 +76,15 @@ func (e *Endpoint) Write(w http.ResponseWriter, status int, object []byte) {
 	_, _ = w.Write(object) // a client that is gone asks again
 }
 
+// WriteAnswer answers a poll.
+func (e *Endpoint) WriteAnswer(w http.ResponseWriter, r transport.Response) {
+	if r.Later > 0 {
+		e.Refuse(w, suspended(r.Later))
+		return
+	}
+	e.Write(w, http.StatusOK, AppendAnswer(nil, r, true))
+}
+
 // Refuse answers with an error, unless it is that the client went away.
 func (e *Endpoint) Refuse(w http.ResponseWriter, err error) {
 	if errors.Is(err, context.Canceled) {
@@ -83,7 +93,11 @@ func (e *Endpoint) Refuse(w http.ResponseWriter, err error) {
 	refusal := errorOf(err)
 	switch refusal.Code {
 	case Unavailable:
-		w.Header().Set("Retry-After", "5")
+		after := uint64(5)
+		if refusal.After > 0 {
+			after = uint64((refusal.After + time.Second - 1) / time.Second)
+		}
+		w.Header().Set("Retry-After", strconv.FormatUint(after, 10))
 	case TooMany:
 		w.Header().Set("Retry-After", "60")
 	}

@@ -76,7 +76,7 @@ func (st *stream) leave(w park.Writer, first transport.Response) {
 	f.Begin(first.Last())
 }
 
-func isLast(r transport.Response) bool { return r.Replaced || r.End != nil }
+func isLast(r transport.Response) bool { return r.Replaced || r.Later > 0 || r.End != nil }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
@@ -103,6 +103,11 @@ func (st *stream) write(r transport.Response, numbers bool) error {
 }
 
 func appendEvent(b []byte, r transport.Response, numbers bool) []byte {
+	if r.Later > 0 {
+		b = append(b, "retry: "...)
+		b = strconv.AppendInt(b, r.Later.Milliseconds(), 10)
+		return append(b, "\n\n"...)
+	}
 	if len(r.Frames) > 0 {
 		b = append(b, "id: "...)
 		b = strconv.AppendUint(b, r.Last(), 10)

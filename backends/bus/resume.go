@@ -1,0 +1,80 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
+
+// A token is what a client of the bus is, outside of the process: a new field is
+// one that older tokens leave out.
+type token struct {
+	Received uint64       `json:"received,omitempty"`
+	Member   string       `json:"member,omitempty"`
+	Topics   []savedTopic `json:"topics,omitempty"`
+}
+
+type savedTopic struct {
+	Topic string `json:"topic"`
+	Position
+	Info json.RawMessage `json:"info,omitempty"` // there: it is present
+}
+
+// Suspend implements [transport.Suspender].
+func (c *client) Suspend(save func(token []byte, received uint64)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := token{Received: c.received, Member: c.member, Topics: make([]savedTopic, len(c.subs))}
+	for i, s := range c.subs {
+		t.Topics[i] = savedTopic{Topic: s.topic.name, Position: s.position()}
+		if s.visible != nil {
+			t.Topics[i].Info = s.visible.Info
+		}
+	}
+	b, err := json.Marshal(&t)
+	if err != nil {
+		c.bus.opts.Logger.Error("bus client cannot be suspended", "error", err)
+	}
+	save(b, c.received)
+}
+
+// Resume implements [transport.Resumer]: the client goes on after the messages
+// that it was told, with those that its topics have since. Nobody is asked
+// whether it still may.
+func (b *Bus) Resume(ctx context.Context, st *transport.Stream, saved []byte) (transport.Receiver, error) {
+	var t token
+	if err := json.Unmarshal(saved, &t); err != nil {
+		return nil, &transport.Termination{Condition: transport.Internal, Text: "the stream cannot be resumed", Err: err}
+	}
+	c := &client{bus: b, stream: st, ctx: ctx, received: t.Received, member: t.Member}
+	for i := range t.Topics {
+		if err := c.resume(&t.Topics[i]); err != nil {
+			c.Close(err)
+			return nil, &transport.Termination{Condition: transport.BackendError, Text: "the stream cannot be resumed", Err: err}
+		}
+	}
+	return c, nil
+}
+
+// resume begins a subscription again.
+func (c *client) resume(saved *savedTopic) error {
+	t, err := c.bus.acquire(c.ctx, saved.Topic)
+	if err != nil {
+		return err
+	}
+	s := &subscription{client: c, topic: t, at: saved.Position}
+	if saved.Info != nil {
+		s.visible = &Member{ID: c.member, Info: saved.Info}
+	}
+	c.mu.Lock()
+	c.subs = append(c.subs, s) // they were in order
+	if t.attach(s) != s.at {
+		s.fallBehind(s.at, false)
+	}
+	c.mu.Unlock()
+	if s.visible != nil {
+		return c.bus.engine.Join(c.ctx, t.name, *s.visible)
+	}
+	return nil
+}

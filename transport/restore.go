@@ -1,0 +1,107 @@
+package transport
+
+import (
+	"context"
+	"time"
+)
+
+// Gates has the gates of a protocol's sessions be restored by the loader. An
+// adapter whose sessions have gates calls it for its manager.
+func (m *Manager) Gates(protocol string, l GateLoader) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gates == nil {
+		m.gates = make(map[string]GateLoader)
+	}
+	m.gates[protocol] = l
+}
+
+func (m *Manager) gateLoader(protocol string) GateLoader {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.gates[protocol]
+}
+
+// Restore has a session go on that was saved, with this revision in
+// Options.Store; zero: it is not there. Its streams are resumed. Options.Admit
+// is not asked, and MaxSessions does not count: the session is there already.
+//
+// Errors: ErrSnapshot, ErrConflict for one that is here, and that of a manager
+// that was shut down.
+func (m *Manager) Restore(ctx context.Context, id string, snapshot []byte, revision uint64) (*Session, error) {
+	s := &Session{id: id, manager: m, saver: m.newSaver(revision)}
+	machine, saved, err := decodeSnapshot(snapshot, m.gateLoader, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	now := s.lock()
+	s.machine = machine
+	for _, st := range saved {
+		s.streams = append(s.streams, &Stream{session: s, name: st.name, target: st.target, queue: st.queue, taken: st.taken, draining: true})
+		s.machine.in.pending += sizeOf(st.queue)
+	}
+	s.machine.streams = len(saved)
+	streams := s.streams
+	if err := m.put(s); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	var fx effects
+	s.unlock(now, &fx)
+	m.opts.Logger.DebugContext(ctx, "session restored", "session", s.LogID(), "protocol", machine.params.Protocol)
+	if f := m.opts.Trace.SessionStarted; f != nil {
+		f(s)
+	}
+	for i, st := range streams {
+		s.reopen(ctx, st, &saved[i])
+	}
+	return s, nil
+}
+
+// put registers a session that was restored.
+func (m *Manager) put(s *Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.closed != nil:
+		return m.closed
+	case m.sessions[s.id] != nil:
+		return ErrConflict
+	}
+	m.streams.Add(len(s.streams))
+	m.live++
+	m.sessions[s.id] = s
+	return nil
+}
+
+// reopen gives a stream its receiver again. If that fails, the stream ends.
+func (s *Session) reopen(ctx context.Context, st *Stream, saved *savedStream) {
+	r, err := s.openBackend(func() (Receiver, error) {
+		switch ctx := (streamContext{context.WithoutCancel(ctx), s}); saved.state {
+		case streamSuspended:
+			return resume(ctx, s.manager.opts.Backend, st, saved.token)
+		case streamUnopened:
+			return s.manager.opts.Backend.Open(ctx, st)
+		}
+		return nil, &Termination{Condition: Unreachable, Text: "the stream could not be moved"}
+	})
+	if err != nil {
+		t := terminationOf(err)
+		st.Close(t)
+		st.refused(t)
+		return
+	}
+	st.opened(r)
+}
+
+// takeOver brings a session here that another process has, or had.
+func (m *Manager) takeOver(ctx context.Context, id string) (*Session, error) {
+	snapshot, revision, err := m.opts.Store.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if revision, err = m.opts.Store.Save(ctx, id, snapshot, revision); err != nil {
+		return nil, err
+	}
+	return m.Restore(ctx, id, snapshot, revision)
+}

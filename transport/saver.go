@@ -1,0 +1,180 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// A saver has every answer of a session wait until the session is stored as it
+// was when the answer was made: what a client was told is never taken back. While
+// one snapshot is being stored, what is answered waits for the next, together.
+//
+// Nil stands for no store. All is guarded by the session's lock.
+type saver struct {
+	revision uint64 // in the store; zero: it is not there, or not ours
+	busy     bool   // a goroutine stores, and goes on while there is something
+	waiting  []reply
+	idle     chan struct{} // closed when nobody is busy; nil: nobody waits for that
+}
+
+func (m *Manager) newSaver(revision uint64) *saver {
+	if m.opts.Store == nil {
+		return nil
+	}
+	return &saver{revision: revision}
+}
+
+// retryAfter is when clients are to come back whose session could not be stored.
+const retryAfter = time.Second
+
+// hold takes the answers, with the session's lock held. It reports false if
+// they need not wait. Ended has the session be deleted.
+func (v *saver) hold(s *Session, fx *effects, ended bool) bool {
+	if v == nil || fx.n == 0 && !ended || !s.storable() && v.revision == 0 && !v.busy {
+		return false
+	}
+	v.waiting = append(v.waiting, fx.replies()...)
+	if !v.busy {
+		v.busy = true
+		go s.store()
+	}
+	return true
+}
+
+// storable reports whether the session can go on elsewhere, and one of its
+// streams at least; with the lock held.
+func (s *Session) storable() bool {
+	p := &s.machine.params
+	if _, ok := p.Gate.(SavedGate); !ok && p.Gate != nil || p.Fleeting {
+		return false
+	}
+	return slices.ContainsFunc(s.streams, (*Stream).movable)
+}
+
+// movable reports whether the stream can go on elsewhere; with the lock held.
+func (st *Stream) movable() bool {
+	_, ok := st.receiver.(Suspender)
+	return ok || st.receiver == nil
+}
+
+// store stores and answers as long as there is something.
+func (s *Session) store() {
+	v := s.saver
+	for {
+		var snap []byte
+		var replies []reply
+		over, revision := false, uint64(0)
+		s.freeze(func(now time.Time, streams []savedStream) {
+			replies, v.waiting = v.waiting, nil
+			revision = v.revision
+			over = s.machine.end != nil
+			if !over && len(replies) > 0 && (s.storable() || revision > 0) {
+				snap = encodeSnapshot(nil, &s.machine, streams, now)
+			}
+			if len(replies) == 0 && !(over && revision > 0) {
+				v.rest()
+			}
+		})
+		switch {
+		case over && revision > 0:
+			s.deleteStored()
+		case snap != nil:
+			s.storeAs(snap, revision, replies)
+			continue
+		case len(replies) == 0:
+			return
+		}
+		s.answer(replies)
+	}
+}
+
+// rest says that nobody is busy; with the lock held.
+func (v *saver) rest() {
+	v.busy = false
+	if v.idle != nil {
+		close(v.idle)
+		v.idle = nil
+	}
+}
+
+func (s *Session) storeAs(snap []byte, revision uint64, replies []reply) {
+	next, err := s.manager.opts.Store.Save(context.Background(), s.id, snap, revision)
+	if err == nil {
+		s.mu.Lock()
+		s.saver.revision = next
+		s.mu.Unlock()
+		s.answer(replies)
+		return
+	}
+	s.manager.opts.Logger.Error("session not stored", "session", s.LogID(), "error", err)
+	for i, r := range replies { // it may not be true
+		replies[i].response = Response{Seq: r.response.Seq, First: r.response.First, Later: retryAfter}
+	}
+	s.answer(replies)
+	if errors.Is(err, ErrConflict) {
+		s.giveUpStored()
+		s.goElsewhere()
+	}
+}
+
+func (s *Session) deleteStored() {
+	s.giveUpStored()
+	if err := s.manager.opts.Store.Delete(context.Background(), s.id); err != nil {
+		s.manager.opts.Logger.Error("session not deleted", "session", s.LogID(), "error", err)
+	}
+}
+
+// giveUpStored says that what the store has is not ours to change any more, and
+// returns its revision.
+func (s *Session) giveUpStored() (revision uint64) {
+	if s.saver != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		revision, s.saver.revision = s.saver.revision, 0
+	}
+	return revision
+}
+
+// Stored waits until all that has happened in the session up to now is stored,
+// for carriers that acknowledge something by other means than a Response.
+// Without a Store it returns at once. Error: *Suspended, if it could not be
+// stored.
+func (s *Session) Stored(ctx context.Context) error {
+	if s.saver == nil {
+		return nil
+	}
+	r, err := await(ctx, func(f func(Response)) (Pending, error) {
+		var fx effects
+		fx.reply(f, Response{})
+		s.unlock(s.lock(), &fx)
+		return Pending{}, nil
+	})
+	if err == nil && r.Later > 0 {
+		return &Suspended{After: r.Later}
+	}
+	return err
+}
+
+// finishSaving waits until nobody stores the session.
+func (s *Session) finishSaving(ctx context.Context) {
+	if s.saver == nil {
+		return
+	}
+	s.mu.Lock()
+	var idle chan struct{}
+	if s.saver.busy {
+		if s.saver.idle == nil {
+			s.saver.idle = make(chan struct{})
+		}
+		idle = s.saver.idle
+	}
+	s.mu.Unlock()
+	if idle != nil {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+		}
+	}
+}
