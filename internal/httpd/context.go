@@ -9,7 +9,8 @@ import (
 )
 
 // A requestContext is done when its client is gone, or has its answer. Nobody
-// watches the client before somebody asks.
+// watches the client before somebody asks. Who does so is about to wait, so that
+// is also when somebody else begins to do what else there is to do.
 type requestContext struct {
 	conn *conn // whose lock guards the rest
 	done chan struct{}
@@ -22,6 +23,7 @@ func (x *requestContext) Done() <-chan struct{} {
 	c := x.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.server.poller.crew.waits(c)
 	if x.done == nil {
 		x.done = make(chan struct{})
 		if x.err != nil {

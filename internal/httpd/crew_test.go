@@ -3,6 +3,8 @@
 package httpd
 
 import (
+	"net"
+	"net/http"
 	"runtime"
 	"slices"
 	"sync"
@@ -155,4 +157,34 @@ func TestCrew(t *testing.T) {
 			t.Errorf("%d done, want %d", len(s.done), len(tasks))
 		}
 	}))
+}
+
+func TestWhoWaitsForItsContextIsRelieved(t *testing.T) {
+	server := &Server{}
+	atIt := func() bool {
+		c := server.poller.crew
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return slices.ContainsFunc(c.mates, func(m *mate) bool { return m.conn != nil })
+	}
+	seen := make(chan [2]bool, 1)
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		before := atIt()
+		r.Context().Done()
+		seen <- [2]bool{before, atIt()}
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(ln)
+	defer server.Close()
+	resp, err := http.Get("http://" + ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got := <-seen; got != [2]bool{true, false} {
+		t.Errorf("somebody of the crew is at the request before and after it asked for Done: %v", got)
+	}
 }
