@@ -23,7 +23,7 @@ const (
 	attrLang    = "lang"    // its language
 	attrRoute   = "route"   // where it would have its server be
 	attrAck     = "ack"     // not empty: acknowledgements are used
-	attrStream  = "stream"  // name of the first stream; empty: there is no other
+	attrStreams = "streams" // not empty: streams have names, so there may be several
 	attrXMPP    = "xmpp"    // not empty: the target is an XMPP domain
 	attrChannel = "channel" // what it was created over; empty: in clear
 )
@@ -49,8 +49,12 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 	}
 	p = s.Params() // within the manager's limits
 	g.polls, g.requests = polls(p), p.Requests
-	g.streams.add(p.Attrs[attrStream], req.to)
-	if _, err := s.Open(r.Context(), p.Attrs[attrStream], req.to); err != nil {
+	name := ""
+	if p.Attrs[attrStreams] != "" {
+		name = rand.Text()
+	}
+	g.streams.add(name, req.to)
+	if _, err := s.Open(r.Context(), name, req.to); err != nil {
 		h.notOpened(w, r, s, err)
 		return
 	}
@@ -103,7 +107,7 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 		p.Inactivity = wholeSeconds(p.Inactivity + 2*h.opts.Polling)
 	}
 	if !h.opts.NoStreams {
-		p.Attrs[attrStream] = rand.Text()
+		p.Attrs[attrStreams] = "1"
 	}
 	if h.speaksXMPP(req.to) {
 		p.Attrs[attrXMPP] = "1"
@@ -119,6 +123,7 @@ func (h *Handler) negotiate(r *http.Request, req *request) transport.Params {
 	if channel := channelOf(r); channel != "" {
 		p.Attrs[attrChannel] = channel
 	}
+	p.Attrs = h.agreed.share(p.Attrs)
 	return p
 }
 
@@ -179,8 +184,8 @@ func (h *Handler) created(b *wrapper, s *transport.Session, o *opened) {
 	if !h.opts.NoAccept {
 		b.attr("accept", accepted)
 	}
-	if p.Attrs[attrStream] != "" {
-		b.attr("stream", p.Attrs[attrStream])
+	if p.Attrs[attrStreams] != "" {
+		b.attr("stream", gateOf(p).streams.first())
 	}
 	if p.Attrs[attrXMPP] != "" {
 		b.xmppAttr("restartlogic", "true")

@@ -86,12 +86,13 @@ func (h *Handler) inCore(r *http.Request, req *request, s *transport.Session) tr
 		Note:   n,
 	}
 	switch known := &gateOf(p).streams; {
-	case p.Attrs[attrStream] == "":
-		req.stream, n.stream, out.End = "", "", req.terminate
+	case p.Attrs[attrStreams] == "":
+		n.toAll()
+		req.stream, out.End = "", req.terminate
 	case req.adds(known):
 		req.stream = rand.Text()
-		n.added = &transport.Opening{Context: r.Context(), Name: req.stream, Target: req.to}
-		out.Open, out.Wait = n.added, -1
+		out.Open, out.Wait = &transport.Opening{Context: r.Context(), Name: req.stream, Target: req.to}, -1
+		n.adds(out.Open)
 		if h.speaksXMPP(req.to) {
 			out.Frames = []transport.Frame{req.open()}
 		}

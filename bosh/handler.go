@@ -20,6 +20,7 @@ type Handler struct {
 	limits  xmlframe.Limits
 	renames []xmlframe.Rename // of what payloads inherit
 	origins origin.Policy
+	agreed  agreed
 }
 
 // NewHandler returns a handler whose sessions are the manager's. Nil options

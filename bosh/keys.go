@@ -37,15 +37,16 @@ func (c *chain) fits(key string) bool {
 // next moves on to a request, if its key fits. A new key begins another chain,
 // which the old one vouches for (XEP-0124 §15.5).
 func (c *chain) next(n *note) bool {
-	switch {
-	case c.before == "":
+	if c.before == "" {
 		return true
-	case !c.fits(n.key):
+	}
+	switch sp := n.with(); {
+	case !c.fits(sp.key):
 		return false
-	case n.newKey != "":
-		c.start(n.newKey)
+	case sp.newKey != "":
+		c.start(sp.newKey)
 	default:
-		c.before = strings.ToLower(n.key)
+		c.before = strings.ToLower(sp.key)
 	}
 	return true
 }

@@ -207,12 +207,16 @@ func (h *Handler) respond(w http.ResponseWriter, to asker, s *transport.Session,
 // when it opened, and its end.
 func (h *Handler) ofStream(b *wrapper, p transport.Params, r *transport.Response, o *opened) (end *transport.Termination) {
 	g := gateOf(p)
-	named := p.Attrs[attrStream] != "" && g.streams.areSeveral()
+	named := p.Attrs[attrStreams] != "" && g.streams.areSeveral()
 	n, _ := r.Note.(*note)
+	var added *transport.Opening
+	if n != nil {
+		added = n.with().added
+	}
 	switch {
-	case n != nil && n.added != nil:
-		b.attr("stream", n.added.Name)
-		if o == nil && h.speaksXMPP(n.added.Target) {
+	case added != nil:
+		b.attr("stream", added.Name)
+		if o == nil && h.speaksXMPP(added.Target) {
 			b.xmppAttr("version", xmppVersion) // XEP-0206 §4
 		}
 	case len(r.Frames) == 0:

@@ -62,23 +62,24 @@ func appendJSON(dst []byte, v any) []byte {
 }
 
 func (n *note) saved() *savedNote {
+	sp := n.with()
 	s := &savedNote{
-		Key: n.key, NewKey: n.newKey, Stream: n.stream,
-		Restart: n.restart, Terminate: n.terminate, Empty: n.empty, Arrived: n.arrived,
+		Key: sp.key, NewKey: sp.newKey, Stream: sp.stream,
+		Restart: n.restart, Terminate: n.terminate, Empty: n.empty, Arrived: began.Add(n.arrived),
 	}
-	if n.added != nil {
-		s.Added, s.To = n.added.Name, n.added.Target
+	if sp.added != nil {
+		s.Added, s.To = sp.added.Name, sp.added.Target
 	}
 	return s
 }
 
 func (s *savedNote) note() *note {
-	n := &note{
-		key: s.Key, newKey: s.NewKey, stream: s.Stream,
-		restart: s.Restart, terminate: s.Terminate, empty: s.Empty, arrived: s.Arrived,
+	n := &note{restart: s.Restart, terminate: s.Terminate, empty: s.Empty, arrived: s.Arrived.Sub(began)}
+	if s.Key != "" || s.NewKey != "" || s.Stream != "" {
+		n.special = &special{key: s.Key, newKey: s.NewKey, stream: s.Stream}
 	}
 	if s.Added != "" {
-		n.added = &transport.Opening{Name: s.Added, Target: s.To}
+		n.adds(&transport.Opening{Name: s.Added, Target: s.To})
 	}
 	return n
 }

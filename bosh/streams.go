@@ -32,6 +32,13 @@ func (s *streams) add(name, target string) {
 	s.known = append(s.known, namedStream{name: name, target: target})
 }
 
+// first returns the name of the first stream.
+func (s *streams) first() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[0].name
+}
+
 // close marks a stream as closed, and forgets one that has been for long.
 func (s *streams) close(name string) {
 	s.mu.Lock()

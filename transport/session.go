@@ -330,6 +330,11 @@ func await(ctx context.Context, call func(func(Response)) (Pending, error)) (Res
 		return Response{}, err
 	}
 	select {
+	case r := <-answered: // to ask the context may cost something
+		return r, nil
+	default:
+	}
+	select {
 	case r := <-answered:
 		return r, nil
 	case <-ctx.Done():
