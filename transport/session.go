@@ -27,6 +27,7 @@ type Session struct {
 	timer   *time.Timer
 	armed   time.Time     // when the timer fires; zero: it does not
 	over    bool          // the end was carried out
+	told    int32         // bytes that Options.Budget knows of
 	forget  time.Time     // when late requests are no longer answered
 	done    chan struct{} // made when first asked for
 }
@@ -41,6 +42,7 @@ func (s *Session) Params() Params { return s.machine.params } // never changes
 
 func (s *Session) lock() (now time.Time) {
 	s.mu.Lock()
+	s.machine.squeeze(s.manager.opts.Budget.tight())
 	return time.Now()
 }
 
@@ -57,7 +59,9 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	}
 	s.arm(now)
 	s.wake()
+	more := s.weigh()
 	s.mu.Unlock()
+	s.manager.opts.Budget.note(now, more)
 
 	trace := s.manager.opts.Trace
 	if fx.repeated {
@@ -132,8 +136,11 @@ func (s *Session) tick() {
 	var fx effects
 	now := s.lock()
 	if s.over && !now.Before(s.forget) {
+		told := s.told
+		s.told = 0
 		s.mu.Unlock()
 		s.manager.forget(s)
+		s.manager.opts.Budget.note(now, -int(told))
 		return
 	}
 	s.armed = time.Time{}
