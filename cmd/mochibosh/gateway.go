@@ -21,6 +21,7 @@ type gateway struct {
 	manager   *transport.Manager
 	backend   *backend
 	admission *admission
+	budget    *transport.Budget // nil: none
 	metrics   *metrics
 	origins   origin.Policy
 	draining  atomic.Bool
@@ -32,19 +33,22 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 	g := &gateway{
 		settings:  s,
 		logger:    logger,
-		admission: newAdmission(s.MaxSessionsPerIP, s.SessionRate),
+		admission: newAdmission(s.MaxSessionsPerIP, s.MaxSessionsPerUser, s.SessionRate),
 		metrics:   newMetrics(),
 		origins:   origin.NewPolicy(s.AllowOrigin, "Content-Type"),
 		public:    hostOf(s.PublicURL),
 	}
+	g.budget = s.budget()
 	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush}
 	if s.Push != "off" {
-		g.backend.bus = bus.New(&bus.Options{Logger: logger, BodyTimeout: s.BodyTimeout})
+		g.backend.bus = g.newBus()
 	}
 	var err error
 	if g.backend.relay, err = xmpp.NewRelay(&xmpp.Options{
 		ClientAddr:       clientaddr.From,
 		MaxStanza:        int(s.MaxStanza),
+		MaxDepth:         s.MaxDepth,
+		MaxAttributes:    s.MaxAttributes,
 		MaxEarly:         int(s.MaxEarly),
 		ConnectTimeout:   s.ConnectTimeout,
 		RetryFor:         s.ConnectRetry,
@@ -69,12 +73,44 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		},
 		MaxSessions: s.MaxSessions,
 		MaxStreams:  s.MaxStreams,
+		MaxEnded:    s.MaxEnded,
+		MaxAnswers:  s.MaxAnswers,
+		Budget:      g.budget,
 		Admit:       g.admission.admit,
 		Trace:       g.metrics.trace(),
 		Logger:      logger,
 	})
-	g.metrics.watch(g.manager)
+	g.metrics.watch(g.manager, g.budget)
 	return g, nil
+}
+
+// newBus returns the event bus, whose histories count in the budget.
+func (g *gateway) newBus() *bus.Bus {
+	s := g.settings
+	o := &bus.Options{
+		MaxMessage:          int(s.MaxMessage),
+		MaxInfo:             int(s.MaxMemberInfo),
+		MaxTopicName:        s.MaxTopicName,
+		MaxTopicsPerSession: s.MaxTopicsPerSession,
+		MaxTopics:           s.MaxTopics,
+		MaxHistoryBytes:     int(s.MaxHistory),
+		MaxMembers:          s.MaxMembers,
+		MaxIDs:              s.MaxMessageIDs,
+		MaxPending:          s.MaxPending,
+		MaxDepth:            s.MaxDepth,
+		BodyTimeout:         s.BodyTimeout,
+		BodyRate:            s.bodyRate(),
+		Logger:              g.logger,
+	}
+	if g.budget != nil {
+		o.MaxHistoryBytes = int(min(int64(o.MaxHistoryBytes), g.budget.Bytes/2))
+	}
+	engine := bus.NewMemory(o)
+	o.Engine = engine
+	if g.budget != nil {
+		g.budget.Others = append(g.budget.Others, func() int64 { return int64(engine.Bytes()) })
+	}
+	return bus.New(o)
 }
 
 // setRoutes has new streams go to these servers; those that are open stay.
