@@ -100,7 +100,6 @@ func newHTTPServer(s *settings, h http.Handler, connections *connections, logger
 		WriteTimeout:  s.WriteTimeout,
 		MaxHeader:     int(s.MaxHeader),
 		MaxFields:     s.MaxHeaderLines,
-		MaxConns:      s.MaxConnections,
 		Limiter:       connections,
 		Logger:        logger,
 	}}
