@@ -52,6 +52,16 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a body that is refused is not waited for", func(t *testing.T) {
+		d := open(t, &httpd.Server{Options: httpd.Options{HeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			io.WriteString(w, "too much")
+		})}})
+		l := d.dial(t)
+		l.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+		l.wantAnswer("too much")
+	})
 	t.Run("connections", func(t *testing.T) {
 		d := open(t, &httpd.Server{Options: httpd.Options{Handler: hello, MaxConns: 2}})
 		for range 2 {
