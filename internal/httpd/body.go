@@ -149,7 +149,9 @@ func (b *body) Close() error {
 
 // closes reports whether the connection ends with the answer, as far as that is
 // known before its header is written.
-func (w *response) closes() bool { return w.closing || !w.headed && first(w.fields(), "Connection") == "close" }
+func (w *response) closes() bool {
+	return w.closing || !w.headed && first(w.fields(), "Connection") == "close"
+}
 
 // finish takes the body back, and reads to its end if that is not far. It
 // reports whether it got there.

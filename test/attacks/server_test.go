@@ -81,7 +81,7 @@ func serveWith(t testing.TB, env []string, args ...string) *server {
 			t.Logf("mochibosh said:\n%s", log[max(0, len(log)-10_000):])
 		}
 	})
-	s.addr = s.until(`msg=listening address=(\S+)`)
+	s.addr = s.until(`listening"?,? ?"?address[=":]+([0-9.:]+)`)
 	s.url = "http://" + s.addr
 	return s
 }
