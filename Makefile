@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 export FUZZTIME
 
 .NOTPARALLEL:
-.PHONY: test setup fmt-check lint race unit fuzz browser types conformance bench bench-short bench-setup bench-push bench-push-short bench-xmpp bench-xmpp-short bench-scale bench-scale-short
+.PHONY: test setup audit fmt-check lint race unit fuzz browser types conformance bench bench-short bench-setup bench-push bench-push-short bench-xmpp bench-xmpp-short bench-scale bench-scale-short
 
 # Everything below; fails when any of it fails.
 test:
@@ -27,6 +27,10 @@ unit:
 
 race:
 	@scripts/go-test.mjs -count=1 -race ./...
+
+# Known vulnerabilities of dependencies, where their databases can be reached.
+audit:
+	@scripts/audit
 
 # Every fuzz target for FUZZTIME.
 fuzz:

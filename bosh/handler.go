@@ -27,7 +27,12 @@ type Handler struct {
 // are the defaults.
 func NewHandler(m *transport.Manager, opts *Options) *Handler {
 	h := &Handler{manager: m, opts: opts.withDefaults()}
-	h.limits.MaxBytes = h.opts.MaxBody
+	h.limits = xmlframe.Limits{
+		MaxBytes:      h.opts.MaxBody,
+		MaxDepth:      h.opts.MaxDepth,
+		MaxAttributes: h.opts.MaxAttributes,
+		MaxChildren:   h.opts.MaxPayloads,
+	}
 	if h.opts.XMPP != nil {
 		h.renames = inherited
 	}
@@ -117,7 +122,7 @@ func (h *Handler) read(buf []byte, w http.ResponseWriter, r *http.Request) ([]by
 	if !known || c != identity && h.opts.NoAccept {
 		return nil, errCoding
 	}
-	data, err := reqbody.ReadInto(buf, w, r, h.opts.MaxBody, h.opts.BodyTimeout)
+	data, err := reqbody.ReadInto(buf, w, r, reqbody.Limits{Max: h.opts.MaxBody, Timeout: h.opts.BodyTimeout, Rate: h.opts.BodyRate})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ const (
 	DefaultMaxPause    = 2 * time.Minute
 	DefaultMaxBody     = 1 << 20
 	DefaultBodyTimeout = 30 * time.Second
+	DefaultBodyRate    = 256
 
 	DefaultCompressFrom = 1 << 10
 
@@ -82,6 +83,12 @@ type Options struct {
 	Report bool
 	// MaxBody bounds the bytes of a request's body. Zero: DefaultMaxBody.
 	MaxBody int
+	// BodyRate is how many bytes of a body have to arrive in a second. Zero:
+	// DefaultBodyRate. Negative: any number.
+	BodyRate int
+	// MaxDepth bounds how deep elements nest, MaxAttributes the attributes of
+	// one, and MaxPayloads the payloads of one request. Zero: 128, 64 and 1024.
+	MaxDepth, MaxAttributes, MaxPayloads int
 	// NoAccept refuses requests with a content coding. Else gzip and deflate
 	// are advertised, and MaxBody holds before and after decoding.
 	NoAccept bool
@@ -129,6 +136,7 @@ func (o *Options) withDefaults() Options {
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = DefaultMaxBody
 	}
+	opts.BodyRate = setting(opts.BodyRate, DefaultBodyRate)
 	if opts.CompressFrom == 0 {
 		opts.CompressFrom = DefaultCompressFrom
 	}

@@ -6,9 +6,11 @@ import (
 )
 
 func TestAnswersKeptAreBounded(t *testing.T) {
+	const maxAnswers = 50
 	m := newMachine(Params{
 		Wait: time.Minute, Inactivity: time.Minute, Requests: 2, FirstSeq: 1, MaxInbox: 1000, MaxOutbox: 1 << 20,
 	}, time.Time{})
+	m.maxAnswers = maxAnswers
 	ask := func(seq uint64) (r Response, err error) {
 		var fx effects
 		_, err = m.exchange(time.Time{}, Request{Seq: seq}, func(answer Response) { r = answer }, &fx)

@@ -25,7 +25,7 @@ func heapInUse() uint64 {
 // idleSessions makes sessions with one stream and nothing to do.
 func idleSessions(t testing.TB, n int) (*Manager, []*Stream) {
 	t.Helper()
-	m := NewManager(&Options{Backend: idle{}})
+	m := NewManager(&Options{Backend: idle{}, Budget: &Budget{Bytes: 1 << 30}})
 	streams := make([]*Stream, n)
 	for i := range streams {
 		s, err := m.Create(t.Context(), Params{Protocol: "test", Wait: time.Minute, Requests: 2, Hold: 1})

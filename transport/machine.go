@@ -25,14 +25,16 @@ type machine struct {
 	cursor held   // the one open pull
 	attach uint64 // highest attach number seen
 
-	lastSlot uint64        // gives slots their ids
-	quiet    time.Time     // since when nothing is open; zero while something is
-	grace    time.Duration // how long quiet may last: inactivity, or a pause
-	end      *Termination  // set once
-	told     bool          // the client was told of the end
-	pulled   bool          // a connection pulled under the highest attach number
-	shared   bool          // several did; none of them can speak for the others
-	streams  int           // how many are open, for Turn
+	lastSlot   uint64        // gives slots their ids
+	quiet      time.Time     // since when nothing is open; zero while something is
+	grace      time.Duration // how long quiet may last: inactivity, or a pause
+	end        *Termination  // set once
+	told       bool          // the client was told of the end
+	pulled     bool          // a connection pulled under the highest attach number
+	shared     bool          // several did; none of them can speak for the others
+	squeezed   bool          // memory is tight
+	maxAnswers int32         // kept; zero: DefaultMaxAnswers
+	streams    int           // how many are open, for Turn
 }
 
 // held is one connection that waits for its response.

@@ -26,14 +26,19 @@ type Manager struct {
 // NewManager returns a manager without sessions. Nil options are the
 // defaults.
 func NewManager(opts *Options) *Manager {
-	return &Manager{opts: opts.withDefaults(), sessions: make(map[string]*Session)}
+	m := &Manager{opts: opts.withDefaults(), sessions: make(map[string]*Session)}
+	m.opts.Budget.join(m)
+	return m
 }
 
 // Create makes a session with the parameters, within the manager's limits. It
-// has no stream yet. Errors: ErrTooManySessions; the *Termination of a manager
-// that was shut down, or *Suspended of one that goes away; those of
+// has no stream yet. Errors: ErrTooManySessions; ErrNoMemory; the *Termination of
+// a manager that was shut down, or *Suspended of one that goes away; those of
 // Options.Admit.
 func (m *Manager) Create(ctx context.Context, p Params) (*Session, error) {
+	if m.opts.Budget.Full() {
+		return nil, ErrNoMemory
+	}
 	release, err := m.opts.Admit(ctx)
 	if err != nil {
 		return nil, err
@@ -42,6 +47,7 @@ func (m *Manager) Create(ctx context.Context, p Params) (*Session, error) {
 	var fx effects
 	now := s.lock()
 	s.machine = newMachine(p.clamp(&m.opts.Limits), now)
+	s.machine.maxAnswers = int32(m.opts.MaxAnswers)
 	if err := m.add(s); err != nil {
 		s.mu.Unlock()
 		s.leave()
@@ -145,6 +151,17 @@ func (m *Manager) close(why error) []*Session {
 	if m.closed == nil {
 		m.closed = why
 	}
+	return m.list()
+}
+
+// all returns the sessions, live and remembered.
+func (m *Manager) all() []*Session {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.list()
+}
+
+func (m *Manager) list() []*Session {
 	all := make([]*Session, 0, len(m.sessions))
 	for _, s := range m.sessions {
 		all = append(all, s)

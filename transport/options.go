@@ -62,6 +62,7 @@ const (
 	DefaultMaxSessions = 1_000_000
 	DefaultMaxStreams  = 8
 	DefaultMaxEnded    = 10_000
+	DefaultMaxAnswers  = 256
 )
 
 // Options configure a [Manager].
@@ -84,6 +85,12 @@ type Options struct {
 	// MaxEnded bounds how many ended sessions are remembered for late
 	// requests. Zero: DefaultMaxEnded. Negative: none.
 	MaxEnded int
+	// MaxAnswers bounds the answers to numbered requests that a session keeps, for
+	// copies of these; never less than its window has room for. Zero:
+	// DefaultMaxAnswers.
+	MaxAnswers int
+	// Budget, if set, bounds what sessions keep, all together.
+	Budget *Budget
 	// NewID makes session ids. They must be unpredictable: in some protocols
 	// the id is the only proof. Nil: a random UUID, 122 random bits.
 	NewID func() string
@@ -121,6 +128,7 @@ func (o *Options) withDefaults() Options {
 	opts.MaxSessions = orDefault(opts.MaxSessions, DefaultMaxSessions)
 	opts.MaxStreams = orDefault(opts.MaxStreams, DefaultMaxStreams)
 	opts.MaxEnded = orDefault(opts.MaxEnded, DefaultMaxEnded)
+	opts.MaxAnswers = orDefault(opts.MaxAnswers, DefaultMaxAnswers)
 	l := &opts.Limits
 	l.Wait = orDefault(l.Wait, DefaultWait)
 	l.Inactivity = orDefault(l.Inactivity, DefaultInactivity)

@@ -28,6 +28,7 @@ type Session struct {
 	timer     *time.Timer
 	armed     time.Time     // when the timer fires; zero: it does not
 	over      bool          // the end was carried out
+	told      int32         // bytes that Options.Budget knows of
 	suspended *Suspended    // nil: clients are served
 	forget    time.Time     // when late requests are no longer answered
 	done      chan struct{} // made when first asked for
@@ -43,6 +44,7 @@ func (s *Session) Params() Params { return s.machine.params } // never changes
 
 func (s *Session) lock() (now time.Time) {
 	s.mu.Lock()
+	s.machine.squeeze(s.manager.opts.Budget.tight())
 	return time.Now()
 }
 
@@ -60,7 +62,9 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	s.arm(now)
 	s.wake()
 	held := s.saver.hold(s, fx, ended)
+	more := s.weigh()
 	s.mu.Unlock()
+	s.manager.opts.Budget.note(now, more)
 
 	trace := s.manager.opts.Trace
 	if fx.repeated {
@@ -145,6 +149,7 @@ func (s *Session) tick() {
 	if s.over && !now.Before(s.forget) {
 		s.mu.Unlock()
 		s.manager.forget(s)
+		s.leaveBudget()
 		return
 	}
 	s.armed = time.Time{}

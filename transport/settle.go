@@ -106,12 +106,9 @@ func (m *machine) tell(r Response) bool {
 	return m.sent == m.out.last() && (len(r.Frames) == 0 || m.liveSlots() == 1)
 }
 
-// maxAnswers bounds the answers kept for a client that acknowledges none.
-const maxAnswers = 256
-
 // keep remembers an answer for copies of its request.
 func (m *machine) keep(a answer) {
-	if len(m.answers) == max(maxAnswers, m.params.Requests) {
+	if len(m.answers) >= max(int(orDefault(m.maxAnswers, DefaultMaxAnswers)), m.params.Requests) {
 		m.release(m.answers[0].seq)
 	}
 	m.answers = append(m.answers, a)

@@ -195,6 +195,7 @@ func (s *Session) goElsewhere() {
 	s.unlock(now, &fx)
 	s.Terminate(&Termination{Condition: Moved, Text: "it goes on in another process", Err: ErrElsewhere})
 	s.manager.forget(s)
+	s.leaveBudget()
 }
 
 // freeze calls f with the session's lock held, while no backend sends on a

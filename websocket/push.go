@@ -54,7 +54,7 @@ func (p *pusher) next(timeout time.Duration) (*push.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return push.Parse(data)
+	return p.endpoint.Parse(data)
 }
 
 // greet reads the first object and makes or finds the session.

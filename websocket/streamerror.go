@@ -84,6 +84,8 @@ func endOf(err error) *transport.Termination {
 		return &transport.Termination{Condition: transport.TooBig, Text: "message too big", Err: errTooBig}
 	case errors.Is(err, transport.ErrTooManySessions):
 		return &transport.Termination{Condition: transport.Policy, Text: "too many sessions", Err: resourceConstraint}
+	case errors.Is(err, transport.ErrNoMemory):
+		return &transport.Termination{Condition: transport.Policy, Text: "short of memory", Err: resourceConstraint}
 	case errors.Is(err, transport.ErrClientLimit):
 		return &transport.Termination{Condition: transport.Policy, Text: "too many sessions of yours", Err: policyViolation}
 	}

@@ -115,7 +115,9 @@ func (x *xmpp) begin(ctx context.Context, message []byte) error {
 	return x.push(ctx, e.Raw)
 }
 
-func (x *xmpp) limits() *xmlframe.Limits { return &xmlframe.Limits{MaxBytes: x.opts.MaxBody} }
+func (x *xmpp) limits() *xmlframe.Limits {
+	return &xmlframe.Limits{MaxBytes: x.opts.MaxBody, MaxDepth: x.opts.MaxDepth, MaxAttributes: x.opts.MaxAttributes}
+}
 
 // take passes an element on. While the backend is behind it waits, and so does
 // the client, for nobody reads on.

@@ -35,7 +35,7 @@ const leaveTimeout = 10 * time.Second
 // Receive implements [transport.Receiver]. What is wrong with a message is
 // answered; only a stream that takes no answer is over.
 func (c *client) Receive(p []byte) error {
-	cmd, err := parseCommand(p)
+	cmd, err := c.bus.opts.parse(p)
 	if err == nil {
 		err = c.do(&cmd)
 	}

@@ -128,6 +128,13 @@ func (m *Memory) dropFirst(r *record) {
 	}
 }
 
+// Bytes returns the bytes of all histories.
+func (m *Memory) Bytes() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kept.bytes
+}
+
 // Read implements [Engine]. A topic that does not exist is not made.
 func (m *Memory) Read(_ context.Context, topic string, q Query) (Replay, error) {
 	m.mu.Lock()

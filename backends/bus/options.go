@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mochibosh/mochibosh/internal/jsondepth"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -25,6 +26,8 @@ const (
 	DefaultIDAge               = 5 * time.Minute
 	DefaultTopicAge            = time.Hour
 	DefaultBodyTimeout         = 10 * time.Second
+	DefaultBodyRate            = 256
+	DefaultMaxDepth            = jsondepth.Default
 )
 
 // MaxLabel bounds the bytes of a message's id and key, and of a ref.
@@ -82,6 +85,11 @@ type Options struct {
 	TopicAge time.Duration
 	// BodyTimeout is how long the body of a publish over HTTP may take.
 	BodyTimeout time.Duration
+	// BodyRate is how many bytes of it have to arrive in a second. Negative: any
+	// number.
+	BodyRate int
+	// MaxDepth bounds how deep values nest in a message.
+	MaxDepth int
 	// Logger takes failures of the engine (Error), never payloads. Nil: no
 	// logs.
 	Logger *slog.Logger
@@ -104,6 +112,8 @@ func (o *Options) withDefaults() Options {
 	setDefault(&opts.IDAge, DefaultIDAge)
 	setDefault(&opts.TopicAge, DefaultTopicAge)
 	setDefault(&opts.BodyTimeout, DefaultBodyTimeout)
+	setDefault(&opts.BodyRate, DefaultBodyRate)
+	setDefault(&opts.MaxDepth, DefaultMaxDepth)
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -114,6 +124,14 @@ func setDefault[T int | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}
+}
+
+// parse reads a message of a client that does not nest too deep.
+func (o *Options) parse(p []byte) (command, error) {
+	if jsondepth.Exceeds(p, o.MaxDepth) {
+		return command{}, badRequest("nested too deep, more than " + strconv.Itoa(o.MaxDepth) + " levels")
+	}
+	return parseCommand(p)
 }
 
 func (o *Options) checkTopic(name string) error {

@@ -55,7 +55,7 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (*ackno
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := parseCommand(body)
+	cmd, err := h.bus.opts.parse(body)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,11 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (*ackno
 
 // read reads the body within its limits of size and time.
 func (h *publishHandler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := reqbody.Read(w, r, h.bus.opts.MaxMessage+h.envelope(), h.bus.opts.BodyTimeout)
+	body, err := reqbody.Read(w, r, reqbody.Limits{
+		Max:     h.bus.opts.MaxMessage + h.envelope(),
+		Timeout: h.bus.opts.BodyTimeout,
+		Rate:    h.bus.opts.BodyRate,
+	})
 	if err != nil {
 		w.Header().Set("Connection", "close") // the rest of it is not read
 	}

@@ -49,6 +49,9 @@ type Options struct {
 	// MaxStanza bounds one element, in bytes, in both directions. Less than
 	// MinMaxStanza is raised to it.
 	MaxStanza int
+	// MaxDepth bounds how deep elements nest in a stanza, MaxAttributes the
+	// attributes of one, in both directions. Zero: 128 and 64.
+	MaxDepth, MaxAttributes int
 	// MaxEarly bounds, in bytes, what a client sends between the <success/> of
 	// its login and its own new <open/>, all of which waits for that.
 	MaxEarly int

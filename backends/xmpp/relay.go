@@ -37,7 +37,7 @@ type table struct {
 func NewRelay(opts *Options) (*Relay, error) {
 	r := &Relay{opts: opts.withDefaults()}
 	r.parent = httpd.NewParent(r.opts.WriteTimeout)
-	r.limits.MaxBytes = r.opts.MaxStanza
+	r.limits = xmlframe.Limits{MaxBytes: r.opts.MaxStanza, MaxDepth: r.opts.MaxDepth, MaxAttributes: r.opts.MaxAttributes}
 	r.table.Store(&table{})
 	return r, r.SetRoutes(r.opts.Routes)
 }

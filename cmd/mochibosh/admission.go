@@ -16,16 +16,18 @@ import (
 // their rate. Above it, all of them are forgotten.
 const maxAddresses = 100_000
 
-// An admission counts the sessions of each client address, and how fast they
-// come. Limits of zero are none.
+// An admission counts the sessions of each client address and of each user, and
+// how fast they come. Limits of zero are none.
 type admission struct {
 	perAddress int
+	perUser    int
 	perMinute  int
 	remember   int // addresses without sessions
 
 	mu      sync.Mutex
 	clients map[netip.Prefix]*client
-	asleep  int // clients without sessions
+	asleep  int            // clients without sessions
+	users   map[string]int // their sessions
 }
 
 // A client is an address, with a bucket of tokens that fills by the minute.
@@ -35,29 +37,49 @@ type client struct {
 	at       time.Time // when tokens was right
 }
 
-func newAdmission(perAddress, perMinute int) *admission {
-	return &admission{perAddress: perAddress, perMinute: perMinute, remember: maxAddresses, clients: make(map[netip.Prefix]*client)}
+func newAdmission(perAddress, perUser, perMinute int) *admission {
+	return &admission{
+		perAddress: perAddress,
+		perUser:    perUser,
+		perMinute:  perMinute,
+		remember:   maxAddresses,
+		clients:    make(map[netip.Prefix]*client),
+		users:      make(map[string]int),
+	}
 }
 
 // admit is a transport.Options.Admit.
 func (a *admission) admit(ctx context.Context) (release func(), err error) {
-	who, ok := network(ctx)
-	if !ok || a.perAddress <= 0 && a.perMinute <= 0 {
+	who, known := network(ctx)
+	known = known && (a.perAddress > 0 || a.perMinute > 0)
+	user := transport.UserOf(ctx)
+	if a.perUser <= 0 {
+		user = ""
+	}
+	if !known && user == "" {
 		return nil, nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := a.get(who)
-	c.refill(a.perMinute)
-	if a.full(c) {
+	if user != "" && a.users[user] >= a.perUser {
 		return nil, transport.ErrClientLimit
 	}
-	if c.sessions == 0 {
-		a.asleep--
+	if known {
+		c := a.get(who)
+		c.refill(a.perMinute)
+		if a.full(c) {
+			return nil, transport.ErrClientLimit
+		}
+		if c.sessions == 0 {
+			a.asleep--
+		}
+		c.sessions++
+		c.tokens--
 	}
-	c.sessions++
-	c.tokens--
-	return func() { a.release(who) }, nil
+	if user != "" {
+		a.users[user]++
+	}
+	return func() { a.release(who, known, user) }, nil
 }
 
 // refuses reports whether admit would refuse, and counts nothing: a WebSocket
@@ -100,12 +122,19 @@ func (a *admission) get(who netip.Prefix) *client {
 	return c
 }
 
-func (a *admission) release(who netip.Prefix) {
+func (a *admission) release(who netip.Prefix, known bool, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := a.clients[who]
-	if c.sessions--; c.sessions == 0 {
-		a.asleep++
+	if known {
+		c := a.clients[who]
+		if c.sessions--; c.sessions == 0 {
+			a.asleep++
+		}
+	}
+	if user != "" {
+		if a.users[user]--; a.users[user] == 0 {
+			delete(a.users, user)
+		}
 	}
 }
 
@@ -123,7 +152,11 @@ func network(ctx context.Context) (netip.Prefix, bool) {
 	if !ok {
 		return netip.Prefix{}, false
 	}
-	a := tcp.AddrPort().Addr().Unmap()
+	return networkOf(tcp.AddrPort().Addr())
+}
+
+func networkOf(a netip.Addr) (netip.Prefix, bool) {
+	a = a.Unmap()
 	bits := 32
 	if a.Is6() {
 		bits = 64

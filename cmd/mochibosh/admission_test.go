@@ -26,7 +26,7 @@ func from(address string) (ctx context.Context) {
 func TestAdmission(t *testing.T) {
 	t.Run("the rate is let off with the time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			a := newAdmission(0, 60)
+			a := newAdmission(0, 0, 60)
 			ann := from("192.0.2.1")
 			for n := range 60 {
 				if _, err := a.admit(ann); err != nil || a.refuses(ann) != (n == 59) {
@@ -52,7 +52,7 @@ func TestAdmission(t *testing.T) {
 		})
 	})
 	t.Run("sessions that end make room", func(t *testing.T) {
-		a := newAdmission(1, 0)
+		a := newAdmission(1, 0, 0)
 		release, err := a.admit(from("192.0.2.1"))
 		if err != nil || !a.refuses(from("192.0.2.1")) || a.refuses(from("192.0.2.2")) {
 			t.Fatal(err)
@@ -62,8 +62,40 @@ func TestAdmission(t *testing.T) {
 			t.Error("no room")
 		}
 	})
+	t.Run("users have limits of their own, wherever they come from", func(t *testing.T) {
+		a := newAdmission(0, 2, 0)
+		ann := func(address string) context.Context { return transport.WithUser(from(address), "ann") }
+		release, err := a.admit(ann("192.0.2.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.admit(ann("192.0.2.2")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.admit(ann("192.0.2.3")); err != transport.ErrClientLimit {
+			t.Errorf("a third: %v", err)
+		}
+		for _, other := range []context.Context{from("192.0.2.1"), transport.WithUser(from("192.0.2.1"), "ben")} {
+			release, err := a.admit(other)
+			if err != nil {
+				t.Errorf("others: %v", err)
+				continue
+			}
+			if release != nil {
+				release()
+			}
+		}
+		release()
+		if release, err = a.admit(ann("192.0.2.3")); err != nil {
+			t.Fatalf("when one has ended: %v", err)
+		}
+		release()
+		if len(a.users) != 1 || a.users["ann"] != 1 {
+			t.Errorf("remembered: %v", a.users)
+		}
+	})
 	t.Run("no limits", func(t *testing.T) {
-		a := newAdmission(0, 0)
+		a := newAdmission(0, 0, 0)
 		for range 2000 {
 			if _, err := a.admit(from("192.0.2.1")); err != nil {
 				t.Fatal(err)
@@ -74,7 +106,7 @@ func TestAdmission(t *testing.T) {
 		}
 	})
 	t.Run("addresses are not remembered for ever", func(t *testing.T) {
-		a := newAdmission(10, 10)
+		a := newAdmission(10, 0, 10)
 		a.remember = 100
 		a.admit(from("198.51.100.1"))
 		for n := range 1000 {

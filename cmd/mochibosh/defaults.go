@@ -6,8 +6,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/bosh"
+	"github.com/mochibosh/mochibosh/internal/httpd"
+	"github.com/mochibosh/mochibosh/internal/xmlframe"
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 )
@@ -26,6 +29,25 @@ func defaults() kong.Vars {
 		"max_streams":        strconv.Itoa(transport.DefaultMaxStreams),
 		"max_inbox":          size(transport.DefaultMaxInbox).String(),
 		"max_outbox":         size(transport.DefaultMaxOutbox).String(),
+		"max_ended":          strconv.Itoa(transport.DefaultMaxEnded),
+		"max_answers":        strconv.Itoa(transport.DefaultMaxAnswers),
+		"max_header":         size(httpd.DefaultMaxHeader).String(),
+		"max_header_lines":   strconv.Itoa(httpd.DefaultMaxFields),
+		"body_rate":          strconv.Itoa(bosh.DefaultBodyRate),
+		"max_payloads":       strconv.Itoa(xmlframe.DefaultMaxChildren),
+		"max_attributes":     strconv.Itoa(xmlframe.DefaultMaxAttributes),
+		"max_depth":          strconv.Itoa(xmlframe.DefaultMaxDepth),
+		"push_window":        strconv.Itoa(push.DefaultWindow),
+
+		"max_message":            size(bus.DefaultMaxMessage).String(),
+		"max_topic_name":         strconv.Itoa(bus.DefaultMaxTopicName),
+		"max_topics":             strconv.Itoa(bus.DefaultMaxTopics),
+		"max_topics_per_session": strconv.Itoa(bus.DefaultMaxTopicsPerSession),
+		"max_history":            size(bus.DefaultMaxHistoryBytes).String(),
+		"max_pending":            strconv.Itoa(bus.DefaultMaxPending),
+		"max_message_ids":        strconv.Itoa(bus.DefaultMaxIDs),
+		"max_members":            strconv.Itoa(bus.DefaultMaxMembers),
+		"max_member_info":        size(bus.DefaultMaxInfo).String(),
 	}
 	for name, d := range map[string]time.Duration{
 		"bosh_wait":            bosh.DefaultWait,

@@ -21,7 +21,8 @@ type gateway struct {
 	manager   *transport.Manager
 	backend   *backend
 	admission *admission
-	state     *state // nil: nothing outlives the process
+	state     *state            // nil: nothing outlives the process
+	budget    *transport.Budget // nil: none
 	metrics   *metrics
 	origins   origin.Policy
 	draining  atomic.Bool
@@ -33,26 +34,26 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 	g := &gateway{
 		settings:  s,
 		logger:    logger,
-		admission: newAdmission(s.MaxSessionsPerIP, s.SessionRate),
+		admission: newAdmission(s.MaxSessionsPerIP, s.MaxSessionsPerUser, s.SessionRate),
 		metrics:   newMetrics(),
 		origins:   origin.NewPolicy(s.AllowOrigin, "Content-Type"),
 		public:    hostOf(s.PublicURL),
 	}
+	g.budget = s.budget()
 	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush}
-	overBus := &bus.Options{Logger: logger, BodyTimeout: s.BodyTimeout}
+	overBus := g.busOptions()
 	var err error
 	if g.state, err = openState(s, overBus, logger); err != nil {
 		return nil, err
 	}
 	if s.Push != "off" {
-		if g.state != nil {
-			overBus.Engine = g.state.memory
-		}
-		g.backend.bus = bus.New(overBus)
+		g.backend.bus = g.newBus(overBus)
 	}
 	if g.backend.relay, err = xmpp.NewRelay(&xmpp.Options{
 		ClientAddr:       clientaddr.From,
 		MaxStanza:        int(s.MaxStanza),
+		MaxDepth:         s.MaxDepth,
+		MaxAttributes:    s.MaxAttributes,
 		MaxEarly:         int(s.MaxEarly),
 		ConnectTimeout:   s.ConnectTimeout,
 		RetryFor:         s.ConnectRetry,
@@ -77,13 +78,53 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		},
 		MaxSessions: s.MaxSessions,
 		MaxStreams:  s.MaxStreams,
+		MaxEnded:    s.MaxEnded,
+		MaxAnswers:  s.MaxAnswers,
+		Budget:      g.budget,
 		Admit:       g.admission.admit,
 		Store:       g.state.store(),
 		Trace:       g.metrics.trace(),
 		Logger:      logger,
 	})
-	g.metrics.watch(g.manager)
+	g.metrics.watch(g.manager, g.budget)
 	return g, nil
+}
+
+// busOptions are those of the event bus, but for its engine.
+func (g *gateway) busOptions() *bus.Options {
+	s := g.settings
+	o := &bus.Options{
+		MaxMessage:          int(s.MaxMessage),
+		MaxInfo:             int(s.MaxMemberInfo),
+		MaxTopicName:        s.MaxTopicName,
+		MaxTopicsPerSession: s.MaxTopicsPerSession,
+		MaxTopics:           s.MaxTopics,
+		MaxHistoryBytes:     int(s.MaxHistory),
+		MaxMembers:          s.MaxMembers,
+		MaxIDs:              s.MaxMessageIDs,
+		MaxPending:          s.MaxPending,
+		MaxDepth:            s.MaxDepth,
+		BodyTimeout:         s.BodyTimeout,
+		BodyRate:            s.bodyRate(),
+		Logger:              g.logger,
+	}
+	if g.budget != nil {
+		o.MaxHistoryBytes = int(min(int64(o.MaxHistoryBytes), g.budget.Bytes/2))
+	}
+	return o
+}
+
+// newBus returns the event bus, whose histories count in the budget.
+func (g *gateway) newBus(o *bus.Options) *bus.Bus {
+	engine := g.state.engine()
+	if engine == nil {
+		engine = bus.NewMemory(o)
+	}
+	o.Engine = engine
+	if g.budget != nil {
+		g.budget.Others = append(g.budget.Others, func() int64 { return int64(engine.Bytes()) })
+	}
+	return bus.New(o)
 }
 
 // setRoutes has new streams go to these servers; those that are open stay.

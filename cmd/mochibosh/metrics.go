@@ -76,8 +76,15 @@ func newMetrics() *metrics {
 	return m
 }
 
-// watch shows what the manager remembers.
-func (m *metrics) watch(manager *transport.Manager) {
+// watch shows what the manager remembers, and what is kept in all.
+func (m *metrics) watch(manager *transport.Manager, budget *transport.Budget) {
+	if budget != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "mochibosh",
+			Name:      "kept_bytes",
+			Help:      "Bytes that count in the memory budget.",
+		}, func() float64 { return float64(budget.Used()) }))
+	}
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "mochibosh",
 		Name:      "sessions_remembered",

@@ -51,8 +51,11 @@ func (g *gateway) handler() http.Handler {
 			Wait:         s.PushWait,
 			Ping:         s.PushWait,
 			Inactivity:   s.PushInactivity,
+			Window:       s.PushWindow,
 			MaxBody:      int(s.PushMaxBody),
+			MaxDepth:     s.MaxDepth,
 			BodyTimeout:  s.BodyTimeout,
+			BodyRate:     s.bodyRate(),
 			WriteTimeout: s.WriteTimeout,
 			Origins:      s.AllowOrigin,
 			Logger:       g.logger,
@@ -73,7 +76,7 @@ func (g *gateway) handler() http.Handler {
 	}
 	r.NotFoundHandler = g.observed("other", http.HandlerFunc(g.notFound))
 	proxies, _ := s.proxies() // validated
-	return clientaddr.Handler(answeredBy(r, fixed), proxies, clientaddr.Header(s.Forwarded))
+	return s.boundedHeader(clientaddr.Handler(answeredBy(r, fixed), proxies, clientaddr.Header(s.Forwarded)))
 }
 
 // answeredBy has the router find who answers, and no more: it would make two
@@ -107,7 +110,13 @@ func (g *gateway) bosh() http.Handler {
 		Repeats:      s.BOSHRepeats,
 		Report:       s.BOSHReport,
 		MaxBody:      int(s.MaxBody),
+		BodyRate:     s.bodyRate(),
+		MaxPayloads:  s.MaxPayloads,
+		MaxDepth:     s.MaxDepth,
 		CompressFrom: s.BOSHCompressFrom,
+
+		MaxAttributes: s.MaxAttributes,
+
 		BodyTimeout:  s.BodyTimeout,
 		WriteTimeout: s.WriteTimeout,
 		Origins:      s.AllowOrigin,
@@ -126,9 +135,13 @@ func (g *gateway) xmppWebSocket() http.Handler {
 		NoPush:      true,
 		Compression: s.WebSocketCompress,
 		Push: &push.Options{
-			Ping:         s.WebSocketPing,
-			MaxBody:      int(s.MaxStanza),
-			BodyTimeout:  s.BodyTimeout,
+			Ping:        s.WebSocketPing,
+			MaxBody:     int(s.MaxStanza),
+			MaxDepth:    s.MaxDepth,
+			BodyTimeout: s.BodyTimeout,
+
+			MaxAttributes: s.MaxAttributes,
+
 			WriteTimeout: s.WriteTimeout,
 			Origins:      s.AllowOrigin,
 			Logger:       g.logger,
@@ -149,6 +162,8 @@ func (g *gateway) refuse(next http.Handler) http.Handler {
 			g.deny(w, r, http.StatusServiceUnavailable, "10", "the server is going down")
 		case g.manager.Stats().Sessions >= g.settings.MaxSessions:
 			g.deny(w, r, http.StatusServiceUnavailable, "10", "too many sessions")
+		case g.budget.Full():
+			g.deny(w, r, http.StatusServiceUnavailable, "10", "short of memory")
 		case g.admission.refuses(r.Context()):
 			g.deny(w, r, http.StatusTooManyRequests, "60", "too many sessions of yours")
 		default:
@@ -193,6 +208,8 @@ func (g *gateway) readyz(w http.ResponseWriter, r *http.Request) {
 		g.say(w, r, http.StatusServiceUnavailable, "going down")
 	case g.manager.Stats().Sessions >= g.settings.MaxSessions:
 		g.say(w, r, http.StatusServiceUnavailable, "too many sessions")
+	case g.budget.Full():
+		g.say(w, r, http.StatusServiceUnavailable, "short of memory")
 	default:
 		g.say(w, r, http.StatusOK, fmt.Sprintf("ready, %d sessions", g.manager.Stats().Sessions))
 	}

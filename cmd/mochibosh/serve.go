@@ -39,8 +39,16 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	if s.gateway, err = newGateway(&in.settings, s.logger); err != nil {
 		return err
 	}
-	s.http = newHTTPServer(&in.settings, s.gateway.handler(), s.logger)
-	listeners, secure, err := listen(&in.settings)
+	connections, err := newConnections(&in.settings, s.logger)
+	if err != nil {
+		return err
+	}
+	s.http = newHTTPServer(&in.settings, s.gateway.handler(), connections, s.logger)
+	if b := s.gateway.budget; b != nil {
+		b.Others = append(b.Others, s.http.Buffered)
+		b.Shed = s.http.Shed
+	}
+	listeners, secure, err := listen(&in.settings, connections)
 	if err != nil {
 		return err
 	}
@@ -73,7 +81,7 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 
 // newHTTPServer returns the server: ours for HTTP/1 in clear, where a held
 // request costs no goroutine, and that of net/http for TLS and HTTP/2.
-func newHTTPServer(s *settings, h http.Handler, logger *slog.Logger) *httpd.Server {
+func newHTTPServer(s *settings, h http.Handler, connections *connections, logger *slog.Logger) *httpd.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -95,6 +103,8 @@ func newHTTPServer(s *settings, h http.Handler, logger *slog.Logger) *httpd.Serv
 		IdleTimeout:   s.IdleTimeout,
 		WriteTimeout:  s.WriteTimeout,
 		MaxHeader:     int(s.MaxHeader),
+		MaxFields:     s.MaxHeaderLines,
+		Limiter:       connections,
 		Logger:        logger,
 	}}
 }

@@ -22,8 +22,12 @@ type settings struct {
 	BodyTimeout    time.Duration `default:"30s" group:"net" help:"How long the body of a request may take."`
 	WriteTimeout   time.Duration `default:"30s" group:"net" help:"How long a client may take to read an answer."`
 	IdleTimeout    time.Duration `default:"5m" group:"net" help:"How long a connection may be idle between requests."`
-	MaxConnections int           `default:"0" group:"net" help:"Connections at once, over all addresses; more wait. 0: any number."`
-	MaxHeader      size          `default:"64KiB" group:"net" help:"Size of a request's header."`
+	BodyRate       int           `default:"${body_rate}" group:"net" help:"Bytes of a body that have to arrive in a second, from its eleventh second on. 0: any number."`
+	MaxHeader      size          `default:"${max_header}" group:"net" help:"Size of a request's header."`
+	MaxHeaderLines int           `default:"${max_header_lines}" group:"net" help:"Lines of a request's header."`
+
+	MaxConnections      int `default:"100000" group:"net" help:"Connections at once, over all listeners. More are closed at once."`
+	MaxConnectionsPerIP int `name:"max-connections-per-ip" default:"4000" group:"net" help:"Connections at once of one address, or one /64 of IPv6, but for trusted proxies. More are closed at once. 0: any number."`
 
 	XMPP              []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME&proxy=v1|v2]. Without an address its SRV records tell. Repeats."`
 	MaxStanza         size          `default:"${max_stanza}" group:"xmpp" help:"Size of a stanza, in both directions."`
@@ -49,20 +53,38 @@ type settings struct {
 	BOSHRepeats      int           `name:"bosh-repeats" default:"${bosh_repeats}" group:"bosh" help:"How often one request may be repeated. Negative: any number."`
 	BOSHReport       bool          `name:"bosh-report" group:"bosh" help:"Tell clients at once of answers that they seem to miss. Some clients take it badly."`
 	BOSHCompressFrom int           `name:"bosh-compress-from" default:"${bosh_compress_from}" group:"bosh" help:"Bytes from which answers are compressed. Negative: none are."`
-	MaxBody          size          `default:"${max_body}" group:"bosh" help:"Size of a request's body."`
+	MaxBody          size          `default:"${max_body}" group:"bosh" help:"Size of a request's body, compressed or not."`
+	MaxPayloads      int           `default:"${max_payloads}" group:"bosh" help:"Payloads of one request."`
+	MaxAnswers       int           `default:"${max_answers}" group:"bosh" help:"Answers that a session keeps for requests that come again, if its client acknowledges none."`
 
 	Push           string        `enum:"on,local,off" default:"local" group:"push" help:"Serve push.v1, the event bus and the publish API: on, off, or local, to clients on this machine only. There is no authorization."`
 	PushTarget     string        `default:"bus" placeholder:"NAME" group:"push" help:"Name of the event bus as the 'to' of a BOSH stream."`
 	PushWait       time.Duration `default:"${push_wait}" group:"push" help:"Longest hold of a poll."`
 	PushInactivity time.Duration `default:"${push_inactivity}" group:"push" help:"How long a session lives without poll, stream or socket."`
 	PushMaxBody    size          `default:"${push_max_body}" group:"push" help:"Size of an object of the client."`
+	PushWindow     int           `default:"${push_window}" group:"push" help:"Messages of a client that may be on their way."`
 
-	MaxSessions      int  `default:"100000" group:"limits" help:"Sessions at once. New ones get 503."`
-	MaxSessionsPerIP int  `name:"max-sessions-per-ip" default:"1000" group:"limits" help:"Sessions at once of one address, or one /64 of IPv6. New ones get 429. 0: any number."`
-	SessionRate      int  `default:"600" group:"limits" help:"New sessions a minute of one address. More get 429. 0: any number."`
-	MaxStreams       int  `default:"${max_streams}" group:"limits" help:"Streams of one session."`
-	MaxInbox         size `default:"${max_inbox}" group:"limits" help:"Bytes of a session that wait for its backends."`
-	MaxOutbox        size `default:"${max_outbox}" group:"limits" help:"Bytes of a session that wait for its client."`
+	MaxMessage          size `default:"${max_message}" group:"push" help:"Size of a message on the event bus."`
+	MaxTopicName        int  `default:"${max_topic_name}" group:"push" help:"Bytes of a topic's name."`
+	MaxTopics           int  `default:"${max_topics}" group:"push" help:"Topics at once."`
+	MaxTopicsPerSession int  `default:"${max_topics_per_session}" group:"push" help:"Topics that one session may be subscribed to."`
+	MaxHistory          size `default:"${max_history}" group:"push" help:"Bytes of the histories of all topics; above, the oldest messages go. Never more than half of memory-budget."`
+	MaxPending          int  `default:"${max_pending}" group:"push" help:"Messages of a topic that wait to be handed to its subscribers; above, publishers wait."`
+	MaxMessageIDs       int  `name:"max-message-ids" default:"${max_message_ids}" group:"push" help:"Ids of messages that are remembered, to publish none twice."`
+	MaxMembers          int  `default:"${max_members}" group:"push" help:"Members of a topic that one answer names."`
+	MaxMemberInfo       size `default:"${max_member_info}" group:"push" help:"Size of what a member of a topic says of itself."`
+
+	MaxSessions        int          `default:"100000" group:"limits" help:"Sessions at once. New ones get 503."`
+	MaxSessionsPerIP   int          `name:"max-sessions-per-ip" default:"1000" group:"limits" help:"Sessions at once of one address, or one /64 of IPv6. New ones get 429. 0: any number."`
+	MaxSessionsPerUser int          `default:"100" group:"limits" help:"Sessions at once of one user, where users sign in. New ones get 429. 0: any number."`
+	SessionRate        int          `default:"600" group:"limits" help:"New sessions a minute of one address. More get 429. 0: any number."`
+	MaxEnded           int          `default:"${max_ended}" group:"limits" help:"Sessions that are over, and remembered to say so to late requests."`
+	MaxStreams         int          `default:"${max_streams}" group:"limits" help:"Streams of one session."`
+	MaxInbox           size         `default:"${max_inbox}" group:"limits" help:"Bytes of a session that wait for its backends."`
+	MaxOutbox          size         `default:"${max_outbox}" group:"limits" help:"Bytes of a session that wait for its client."`
+	MemoryBudget       memoryBudget `default:"auto" placeholder:"SIZE" group:"limits" help:"Bytes that may wait in all sessions, histories and connections together. Above, new sessions get 503, then those with most go. auto: half of memory-limit, or off if there is none."`
+	MaxDepth           int          `default:"${max_depth}" group:"limits" help:"How deep XML and JSON may nest."`
+	MaxAttributes      int          `default:"${max_attributes}" group:"limits" help:"Attributes of one element, declarations included."`
 
 	LogFormat        string        `enum:"text,json" default:"text" group:"ops" help:"text or json."`
 	LogLevel         string        `enum:"debug,info,warn,error" default:"info" group:"ops" help:"debug (with each request), info, warn or error."`

@@ -65,6 +65,14 @@ func (st *state) store() transport.Store {
 	return st.log
 }
 
+// engine returns the engine of the bus that outlives the process; nil: none does.
+func (st *state) engine() *bus.Memory {
+	if st == nil {
+		return nil
+	}
+	return st.memory
+}
+
 // takeOver has the sessions of the last process go on.
 func (st *state) takeOver(ctx context.Context, m *transport.Manager) error {
 	if st == nil {

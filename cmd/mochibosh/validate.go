@@ -61,8 +61,10 @@ func (s *settings) validate() error {
 			fail("%s: %v is not above zero", d.name, d.value)
 		}
 	}
-	if s.MaxSessions <= 0 || s.MaxStreams <= 0 || s.MaxConnections < 0 {
-		fail("max-sessions and max-streams: must be above zero")
+	for _, n := range s.positiveNumbers() {
+		if n.value <= 0 {
+			fail("%s: %d is not above zero", n.name, n.value)
+		}
 	}
 	if err := s.validateState(); err != nil {
 		errs = append(errs, err)
@@ -71,6 +73,32 @@ func (s *settings) validate() error {
 		fail("gc-percent off: needs memory-limit, else no garbage is ever collected")
 	}
 	return errors.Join(errs...)
+}
+
+type namedNumber struct {
+	name  string
+	value int
+}
+
+func (s *settings) positiveNumbers() []namedNumber {
+	return []namedNumber{
+		{"max-connections", s.MaxConnections},
+		{"max-header-lines", s.MaxHeaderLines},
+		{"max-sessions", s.MaxSessions},
+		{"max-ended", s.MaxEnded},
+		{"max-streams", s.MaxStreams},
+		{"max-answers", s.MaxAnswers},
+		{"max-payloads", s.MaxPayloads},
+		{"max-depth", s.MaxDepth},
+		{"max-attributes", s.MaxAttributes},
+		{"push-window", s.PushWindow},
+		{"max-topic-name", s.MaxTopicName},
+		{"max-topics", s.MaxTopics},
+		{"max-topics-per-session", s.MaxTopicsPerSession},
+		{"max-pending", s.MaxPending},
+		{"max-message-ids", s.MaxMessageIDs},
+		{"max-members", s.MaxMembers},
+	}
 }
 
 type namedDuration struct {

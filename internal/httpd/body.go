@@ -147,6 +147,12 @@ func (b *body) Close() error {
 	return nil
 }
 
+// closes reports whether the connection ends with the answer, as far as that is
+// known before its header is written.
+func (w *response) closes() bool {
+	return w.closing || !w.headed && first(w.fields(), "Connection") == "close"
+}
+
 // finish takes the body back, and reads to its end if that is not far. It
 // reports whether it got there.
 func (b *body) finish() bool {
@@ -156,7 +162,7 @@ func (b *body) finish() bool {
 	switch {
 	case b.err == io.EOF:
 		return true
-	case b.r == nil, b.err != nil && b.err != http.ErrBodyReadAfterClose, b.expects, b.w.closing, b.left > maxUnread:
+	case b.r == nil, b.err != nil && b.err != http.ErrBodyReadAfterClose, b.expects, b.w.closes(), b.left > maxUnread:
 		return false
 	}
 	c := b.w.conn

@@ -328,7 +328,9 @@ func (c *conn) close() {
 	c.state = gone
 	c.server.poller.remove(c)
 	syscall.Close(c.fd)
-	c.out, c.ahead = nil, nil
+	c.keep(nil)
+	c.ahead = nil
+	c.server.left(c)
 	if c.slow != nil {
 		c.slow.Stop()
 	}
@@ -357,14 +359,14 @@ func (c *conn) send(p []byte) {
 	case err != nil && err != errNothing:
 		c.lost()
 	case n < len(p) && kept:
-		if c.out = p[n:]; n > 0 {
+		if c.keep(p[n:]); n > 0 {
 			c.slow.Reset(c.patience())
 		}
 	case n < len(p):
-		c.out = append([]byte(nil), p[n:]...)
+		c.keep(append([]byte(nil), p[n:]...))
 		c.slow = time.AfterFunc(c.patience(), c.tooSlow)
 	case kept:
-		c.out = nil
+		c.keep(nil)
 		c.slow.Stop()
 		c.slow = nil
 		c.drained()

@@ -12,6 +12,7 @@ const (
 	DefaultIdleTimeout   = 2 * time.Minute
 	DefaultWriteTimeout  = 30 * time.Second
 	DefaultMaxHeader     = 64 << 10
+	DefaultMaxFields     = 100
 	DefaultMaxConns      = 1_000_000
 )
 
@@ -38,7 +39,21 @@ type Options struct {
 	// MaxHeader bounds the bytes of a request line and header. Zero:
 	// DefaultMaxHeader.
 	MaxHeader int
+	// MaxFields bounds the lines of a header. Zero: DefaultMaxFields.
+	MaxFields int
 	// MaxConns bounds the connections, those taken over by handlers too. More
 	// are closed at once. Zero: DefaultMaxConns.
 	MaxConns int
+	// Limiter, if set, bounds the connections further, by where they come from.
+	// Those that it refuses are closed at once.
+	Limiter Limiter
+}
+
+// A Limiter counts connections. Where one comes from is given as
+// http.Request.RemoteAddr has it. It is called from many goroutines at once.
+type Limiter interface {
+	// Enter reports whether the connection may come in; if so, Leave is called
+	// once, when it is closed.
+	Enter(remote string) bool
+	Leave(remote string)
 }

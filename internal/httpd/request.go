@@ -49,6 +49,9 @@ func (r *reader) request() (*http.Request, *response, error) {
 	if err := parseLine(req, trimEOL(line)); err != nil {
 		return nil, nil, err
 	}
+	if strings.Count(fields, "\n")-1 > c.server.maxFields() {
+		return nil, nil, statusError{http.StatusRequestHeaderFieldsTooLarge, "too many header lines"}
+	}
 	if err := parseFields(req, fields); err != nil {
 		return nil, nil, err
 	}

@@ -27,6 +27,7 @@ type Server struct {
 	poller    *poller
 	others    *handover
 	conns     atomic.Int64 // those that no handler has taken
+	buffered  atomic.Int64 // bytes that clients have not read
 	closing   atomic.Bool
 	stop      chan struct{} // closed when it accepts no more
 	empty     chan struct{} // has one element when no connection is left
@@ -39,6 +40,7 @@ func (s *Server) headerTimeout() time.Duration { return cmp.Or(s.HeaderTimeout, 
 func (s *Server) idleTimeout() time.Duration   { return cmp.Or(s.IdleTimeout, DefaultIdleTimeout) }
 func (s *Server) writeTimeout() time.Duration  { return cmp.Or(s.WriteTimeout, DefaultWriteTimeout) }
 func (s *Server) maxHeader() int               { return cmp.Or(s.MaxHeader, DefaultMaxHeader) }
+func (s *Server) maxFields() int               { return cmp.Or(s.MaxFields, DefaultMaxFields) }
 func (s *Server) maxConns() int                { return cmp.Or(s.MaxConns, DefaultMaxConns) }
 
 func (s *Server) logf(format string, args ...any) {
@@ -112,9 +114,13 @@ func (s *Server) serve(fd int, remote string) error {
 		}
 		return errFull
 	}
+	if s.Limiter != nil && !s.Limiter.Enter(remote) {
+		return errFull
+	}
 	s.conns.Add(1)
 	if err := s.poller.add(c); err != nil {
 		s.conns.Add(-1)
+		s.left(c)
 		return err
 	}
 	if s.closing.Load() {

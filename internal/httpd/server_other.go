@@ -53,3 +53,9 @@ func NewParent(time.Duration) *Parent { return nil }
 
 // Adopt returns nil.
 func (*Parent) Adopt(net.Conn) park.Caller { return nil }
+
+// Buffered returns zero: net/http keeps nothing that its clients do not read.
+func (s *Server) Buffered() int64 { return 0 }
+
+// Shed has nothing to free.
+func (s *Server) Shed(int64) int64 { return 0 }

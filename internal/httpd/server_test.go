@@ -33,6 +33,8 @@ func TestLimits(t *testing.T) {
 		{"a connection that never begins", &httpd.Server{Options: httpd.Options{IdleTimeout: 50 * time.Millisecond}}, "", ""},
 		{"a connection that does not go on", &httpd.Server{Options: httpd.Options{IdleTimeout: 50 * time.Millisecond}}, get("/"), "hello"},
 		{"a header that is too large", &httpd.Server{Options: httpd.Options{MaxHeader: 100}}, get("/", "X-A: "+strings.Repeat("x", 100)), "431 "},
+		{"a header of too many lines", &httpd.Server{Options: httpd.Options{MaxFields: 3}}, get("/", "X-A: 1", "X-A: 2", "X-A: 3"), "431 "},
+		{"a header of just as many", &httpd.Server{Options: httpd.Options{MaxFields: 3}}, get("/", "X-A: 1", "Connection: close"), "hello"},
 		{"a header that just fits", &httpd.Server{Options: httpd.Options{MaxHeader: len(get("/", "Connection: close"))}}, get("/", "Connection: close"), "hello"},
 		{"a body that the handler leaves, and never comes", &httpd.Server{Options: httpd.Options{HeaderTimeout: 30 * time.Millisecond}}, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "Connection: close"},
 	} {
@@ -50,6 +52,16 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a body that is refused is not waited for", func(t *testing.T) {
+		d := open(t, &httpd.Server{Options: httpd.Options{HeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			io.WriteString(w, "too much")
+		})}})
+		l := d.dial(t)
+		l.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+		l.wantAnswer("too much")
+	})
 	t.Run("connections", func(t *testing.T) {
 		d := open(t, &httpd.Server{Options: httpd.Options{Handler: hello, MaxConns: 2}})
 		for range 2 {

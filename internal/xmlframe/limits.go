@@ -1,5 +1,14 @@
 package xmlframe
 
+// Defaults, where [Limits] leave a field zero.
+const (
+	DefaultMaxBytes      = 1 << 20
+	DefaultMaxDepth      = 128
+	DefaultMaxAttributes = 64
+	DefaultMaxNamespaces = 256
+	DefaultMaxChildren   = 1024
+)
+
 // Limits bounds what is accepted. A nil *Limits and every field that is zero
 // or negative mean the default. It is only read, so one value may serve any
 // number of calls.
@@ -35,11 +44,11 @@ func (l *Limits) orDefault() Limits {
 		field *int
 		value int
 	}{
-		{&out.MaxBytes, 1 << 20},
-		{&out.MaxDepth, 128},
-		{&out.MaxAttributes, 64},
-		{&out.MaxNamespaces, 256},
-		{&out.MaxChildren, 1024},
+		{&out.MaxBytes, DefaultMaxBytes},
+		{&out.MaxDepth, DefaultMaxDepth},
+		{&out.MaxAttributes, DefaultMaxAttributes},
+		{&out.MaxNamespaces, DefaultMaxNamespaces},
+		{&out.MaxChildren, DefaultMaxChildren},
 	} {
 		if *f.field <= 0 {
 			*f.field = f.value

@@ -31,7 +31,7 @@ func TestBadInput(t *testing.T) {
 		{"null", `null`, 400, "bad-request", "not a JSON object"},
 		{"array", `[]`, 400, "bad-request", "array"},
 		{"string", `"x"`, 400, "bad-request", "string"},
-		{"deep nesting", `{"messages":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, 400, "bad-request", "depth"},
+		{"deep nesting", `{"messages":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, 400, "bad-request", "too deep"},
 		{"invalid UTF-8", "{\"session\":\"\xff\"}", 400, "bad-request", "UTF-8"},
 		{"number for a string", `{"session":1}`, 400, "bad-request", `"session" cannot be a number`},
 		{"string for a number", `{"session":"SESSION","key":"KEY","attach":"1"}`, 400, "bad-request", `"attach" cannot be a string`},

@@ -100,6 +100,8 @@ func errorOf(err error) *Error {
 		return &Error{Code: Replaced, Message: "attach is not above all before"}
 	case errors.Is(err, transport.ErrTooManySessions):
 		return &Error{Code: Unavailable, Message: "too many sessions"}
+	case errors.Is(err, transport.ErrNoMemory):
+		return &Error{Code: Unavailable, Message: "short of memory"}
 	case errors.Is(err, transport.ErrClientLimit):
 		return &Error{Code: TooMany, Message: "too many sessions of yours"}
 	case errors.Is(err, reqbody.ErrTooBig):

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/jsondepth"
 	"github.com/mochibosh/mochibosh/internal/reqbody"
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -48,7 +49,7 @@ var (
 
 // Read reads the object in a request's body.
 func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) (*Object, error) {
-	body, err := reqbody.Read(w, r, e.opts.MaxBody, e.opts.BodyTimeout)
+	body, err := reqbody.Read(w, r, reqbody.Limits{Max: e.opts.MaxBody, Timeout: e.opts.BodyTimeout, Rate: e.opts.BodyRate})
 	if err != nil {
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 		if errors.Is(err, reqbody.ErrSlow) || errors.Is(err, reqbody.ErrTooBig) {
@@ -56,11 +57,19 @@ func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) (*Object, error)
 		}
 		return nil, e.refuse(badRequest("the body did not arrive"))
 	}
-	o, err := Parse(body)
+	o, err := e.Parse(body)
 	if err != nil {
 		return nil, e.refuse(err)
 	}
 	return o, nil
+}
+
+// Parse is [Parse] of what does not nest too deep.
+func (e *Endpoint) Parse(data []byte) (*Object, error) {
+	if jsondepth.Exceeds(data, e.opts.MaxDepth) {
+		return nil, badRequest("nested too deep, more than " + strconv.Itoa(e.opts.MaxDepth) + " levels")
+	}
+	return Parse(data)
 }
 
 // Write answers with an object.

@@ -3,6 +3,8 @@ package push
 import (
 	"log/slog"
 	"time"
+
+	"github.com/mochibosh/mochibosh/internal/jsondepth"
 )
 
 // Options configure the carriers of push.v1. All carriers of a server are
@@ -24,6 +26,14 @@ type Options struct {
 	// BodyTimeout bounds how long a body, or the first object on a socket,
 	// may take to arrive. Zero: 10 s.
 	BodyTimeout time.Duration
+	// BodyRate is how many bytes of a body have to arrive in a second. Zero: 256.
+	// Negative: any number.
+	BodyRate int
+	// MaxDepth bounds how deep values nest in JSON, and elements in XML. Zero:
+	// 128.
+	MaxDepth int
+	// MaxAttributes bounds the attributes of one element in XML. Zero: 64.
+	MaxAttributes int
 	// WriteTimeout bounds how long one write to the client may take. Zero:
 	// 10 s.
 	WriteTimeout time.Duration
@@ -41,6 +51,7 @@ const (
 	DefaultInactivity   = 60 * time.Second
 	DefaultWindow       = 256
 	DefaultMaxBody      = 256 << 10
+	DefaultBodyRate     = 256
 	DefaultBodyTimeout  = 10 * time.Second
 	DefaultWriteTimeout = 10 * time.Second
 )
@@ -69,6 +80,12 @@ func (o *Options) withDefaults() Options {
 	}
 	if opts.MaxBody == 0 {
 		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.BodyRate == 0 {
+		opts.BodyRate = DefaultBodyRate
+	}
+	if opts.MaxDepth == 0 {
+		opts.MaxDepth = jsondepth.Default
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
