@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -159,6 +160,9 @@ func (c *client) report(r *result) {
 	r.doubled += c.doubled
 	r.misordered += c.wrong
 	r.gaps = append(r.gaps, c.longest)
+	if r.verbose && c.longest > 5*time.Second {
+		fmt.Fprintf(os.Stderr, "%s, %s: waited %v\n", c.topic, c.carrier, c.longest)
+	}
 	if c.err != nil {
 		r.errs = append(r.errs, c.err)
 	}
