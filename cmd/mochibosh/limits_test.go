@@ -212,7 +212,11 @@ func TestLimits(t *testing.T) {
 				publish(t, p, "t", `"`+strings.Repeat("x", 100)+`"`)
 			}
 			s := newPushSession(t, p)
-			if n := strings.Count(s.say(`{"op":"subscribe","topic":"t","history":20}`).body, `"type":"message"`); n < 1 || n > 10 {
+			said := s.say(`{"op":"subscribe","topic":"t","history":20}`).body
+			for !strings.Contains(said, `"offset":20,"data"`) {
+				said += s.poll().body
+			}
+			if n := strings.Count(said, `"type":"message"`); n < 1 || n > 10 {
 				t.Errorf("%d messages are kept", n)
 			}
 		}},

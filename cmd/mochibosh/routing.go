@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -159,7 +161,8 @@ func (g *gateway) refuse(next http.Handler) http.Handler {
 		}
 		switch {
 		case g.draining.Load():
-			g.deny(w, r, http.StatusServiceUnavailable, "10", "the server is going down")
+			after := (g.settings.ShutdownSpread + awayFor + time.Second - 1) / time.Second
+			g.deny(w, r, http.StatusServiceUnavailable, strconv.Itoa(int(after)), "the server is going down")
 		case g.manager.Stats().Sessions >= g.settings.MaxSessions:
 			g.deny(w, r, http.StatusServiceUnavailable, "10", "too many sessions")
 		case g.budget.Full():

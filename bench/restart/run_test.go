@@ -1,0 +1,30 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+// A real server goes away under load, in order or not, and comes back.
+func TestNothingIsLost(t *testing.T) {
+	for _, test := range []struct{ signal, durability string }{
+		{"term", "none"},
+		{"term", "exchange"},
+		{"kill", "interval"},
+		{"kill", "exchange"},
+	} {
+		t.Run("SIG"+test.signal+" with durability "+test.durability, func(t *testing.T) {
+			r, err := run(t.Context(), setup{
+				clients: 24, every: 100 * time.Millisecond, restarts: 2, between: time.Second, spread: 200 * time.Millisecond,
+				signal: test.signal, durability: test.durability, carriers: allCarriers,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(r.row())
+			if !r.faultless() {
+				t.Errorf("not faultless: %v", r.errs)
+			}
+		})
+	}
+}
