@@ -23,8 +23,8 @@ type budgetWorld struct {
 	log     bytes.Buffer
 }
 
-func newBudgetWorld(t *testing.T, b Budget) *budgetWorld {
-	w := &budgetWorld{T: t, budget: &b}
+func newBudgetWorld(t *testing.T, b *Budget) *budgetWorld {
+	w := &budgetWorld{T: t, budget: b}
 	w.budget.Bytes = 64 * kib
 	w.manager = NewManager(&Options{Backend: idle{}, Budget: w.budget, Logger: slog.New(slog.NewTextHandler(&w.log, nil))})
 	t.Cleanup(func() { w.manager.Shutdown(context.Background()) })
@@ -59,13 +59,13 @@ func (w *budgetWorld) create() error {
 
 func TestBudget(t *testing.T) {
 	t.Run("below it, nothing is refused", bubble(func(t *testing.T) {
-		w := newBudgetWorld(t, Budget{})
+		w := newBudgetWorld(t, &Budget{})
 		if err := errors.Join(w.owe(w.session(), 63), w.create()); err != nil {
 			t.Error(err)
 		}
 	}))
 	t.Run("from the budget, new sessions are refused until some is free again", bubble(func(t *testing.T) {
-		w := newBudgetWorld(t, Budget{})
+		w := newBudgetWorld(t, &Budget{})
 		st := w.session()
 		w.owe(st, 32)
 		w.owe(st, 32)
@@ -79,7 +79,7 @@ func TestBudget(t *testing.T) {
 		}
 	}))
 	t.Run("from an eighth more, who has much waiting is slowed down, and others are not", bubble(func(t *testing.T) {
-		w := newBudgetWorld(t, Budget{})
+		w := newBudgetWorld(t, &Budget{})
 		slow, quick := w.session(), w.session()
 		w.owe(slow, 60)
 		w.owe(quick, 4)
@@ -98,7 +98,7 @@ func TestBudget(t *testing.T) {
 		wantEnd(t, slow.Session(), "nobody ends", "")
 	}))
 	t.Run("from an eighth more, what backends do not take holds clients back", bubble(func(t *testing.T) {
-		w := newBudgetWorld(t, Budget{})
+		w := newBudgetWorld(t, &Budget{})
 		m := NewManager(&Options{Budget: w.budget, Backend: &recorder{onReceive: func(*Stream, []byte) error {
 			time.Sleep(time.Minute)
 			return nil
@@ -115,7 +115,7 @@ func TestBudget(t *testing.T) {
 		time.Sleep(time.Minute)
 	}))
 	t.Run("from a quarter more, the largest end, until there is an eighth", bubble(func(t *testing.T) {
-		w := newBudgetWorld(t, Budget{})
+		w := newBudgetWorld(t, &Budget{})
 		small, middle, large, last := w.session(), w.session(), w.session(), w.session()
 		w.owe(small, 4)
 		w.owe(middle, 20)
@@ -139,7 +139,7 @@ func TestBudget(t *testing.T) {
 	}))
 	t.Run("what is kept elsewhere counts, and goes first", bubble(func(t *testing.T) {
 		elsewhere, asked := int64(70*kib), int64(0)
-		w := newBudgetWorld(t, Budget{
+		w := newBudgetWorld(t, &Budget{
 			Others: []func() int64{func() int64 { return elsewhere }},
 			Shed:   func(n int64) int64 { asked, elsewhere = n, elsewhere-n; return n },
 		})
@@ -158,7 +158,7 @@ func TestBudget(t *testing.T) {
 		wantEnd(t, st.Session(), "that was enough", "")
 	}))
 	t.Run("of sessions that are over, what is left counts, and can go", bubble(func(t *testing.T) {
-		w := newBudgetWorld(t, Budget{})
+		w := newBudgetWorld(t, &Budget{})
 		st, other, another := w.session(), w.session(), w.session()
 		w.owe(st, 60)
 		st.Session().Terminate(nil)
@@ -174,7 +174,7 @@ func TestBudget(t *testing.T) {
 		wantEnd(t, other.Session(), "a smaller one", "")
 	}))
 	t.Run("what is forgotten counts no more", bubble(func(t *testing.T) {
-		w := newBudgetWorld(t, Budget{})
+		w := newBudgetWorld(t, &Budget{})
 		st := w.session()
 		w.owe(st, 30)
 		st.Session().Terminate(nil)
@@ -185,7 +185,7 @@ func TestBudget(t *testing.T) {
 	}))
 	t.Run("what many are owed once is not believed while the heap has less", bubble(func(t *testing.T) {
 		heap := int64(10 * kib)
-		w := newBudgetWorld(t, Budget{Heap: func() int64 { return heap }})
+		w := newBudgetWorld(t, &Budget{Heap: func() int64 { return heap }})
 		a, b := w.session(), w.session()
 		w.owe(a, 60)
 		w.owe(b, 60)
@@ -200,7 +200,7 @@ func TestBudget(t *testing.T) {
 	}))
 	t.Run("sessions take memory themselves", bubble(func(t *testing.T) {
 		heap := int64(100)
-		w := newBudgetWorld(t, Budget{Heap: func() int64 { return heap }, MaxHeap: 100})
+		w := newBudgetWorld(t, &Budget{Heap: func() int64 { return heap }, MaxHeap: 100})
 		if err := w.create(); err != nil {
 			t.Error(err)
 		}
@@ -214,7 +214,7 @@ func TestBudget(t *testing.T) {
 // A client that keeps up costs the budget nothing, and an idle session counts
 // nothing: no message of theirs touches what all sessions share.
 func TestBudgetIsNotForMessages(t *testing.T) {
-	w := newBudgetWorld(t, Budget{})
+	w := newBudgetWorld(t, &Budget{})
 	st := w.session()
 	looked := w.budget.looked.Load()
 	for n := range uint64(1000) {
@@ -245,7 +245,7 @@ func TestBudgetCounts(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			dice := rand.New(rand.NewPCG(seed, 1))
-			w := newBudgetWorld(t, Budget{})
+			w := newBudgetWorld(t, &Budget{})
 			streams := make([]*Stream, 5)
 			for i := range streams {
 				streams[i] = w.session()
@@ -257,7 +257,10 @@ func TestBudgetCounts(t *testing.T) {
 				case 0, 1, 2, 3:
 					st.TrySend(make([]byte, dice.IntN(8*kib)))
 				case 4, 5:
-					s.Ack(s.machine.out.base + dice.Uint64N(4))
+					s.mu.Lock()
+					base := s.machine.out.base
+					s.mu.Unlock()
+					s.Ack(base + dice.Uint64N(4))
 				case 6:
 					s.Push(t.Context(), 0, []Frame{{Data: make([]byte, dice.IntN(8*kib))}})
 				case 7:

@@ -363,7 +363,7 @@ func TestListenerClosedByOthers(t *testing.T) {
 
 func TestUnblock(t *testing.T) {
 	conns := make(chan park.Conn, 1)
-	d := open(t, &httpd.Server{Options: httpd.Options{WriteTimeout: 100 * time.Millisecond, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	d := open(t, &httpd.Server{Options: httpd.Options{WriteTimeout: 2 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err != nil {
 			t.Error(err)
