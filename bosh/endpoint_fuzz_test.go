@@ -1,7 +1,6 @@
 package bosh_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +12,7 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/bosh"
-	"github.com/mochibosh/mochibosh/internal/park"
+	"github.com/mochibosh/mochibosh/internal/parktest"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -58,15 +57,10 @@ type endpoint struct {
 
 // A flight is a request on its connection.
 type flight struct {
-	*httptest.ResponseRecorder
-	step   int
-	want   string // as the model has it; "": not answered
-	late   bool   // the session was over when it came
-	ctx    context.Context
-	cancel func()
-	done   chan struct{} // closed when it is answered
-	parked bool
-	stop   func() bool
+	*parktest.Flight
+	step int
+	want string // as the model has it; "": not answered
+	late bool   // the session was over when it came
 }
 
 func newEndpoint(t *testing.T, script *[]byte) *endpoint {
@@ -286,26 +280,8 @@ func (e *endpoint) send(q *ask) {
 // fly brings a request to the handler, and returns when that has answered, or
 // waits.
 func (e *endpoint) fly(xml string) *flight {
-	ctx, cancel := context.WithCancel(e.t.Context())
-	f := &flight{
-		ResponseRecorder: httptest.NewRecorder(), step: len(e.steps), ctx: ctx, cancel: cancel, done: make(chan struct{}),
-	}
-	var w http.ResponseWriter = f
-	if e.parks {
-		w = parkedWriter{f}
-	}
-	r := httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader(xml))
-	go func() {
-		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				panic(p)
-			}
-			if !f.parked {
-				close(f.done)
-			}
-		}()
-		e.handler.ServeHTTP(w, r)
-	}()
+	r := httptest.NewRequestWithContext(e.t.Context(), "POST", "/", strings.NewReader(xml))
+	f := &flight{Flight: parktest.Fly(e.handler, r, e.parks), step: len(e.steps)}
 	synctest.Wait()
 	e.flights = append(e.flights, f)
 	return f
@@ -313,7 +289,7 @@ func (e *endpoint) fly(xml string) *flight {
 
 func (e *endpoint) cut(f *flight) {
 	e.logf("cut: %s", e.steps[f.step-1])
-	f.cancel()
+	f.Cut()
 	synctest.Wait()
 	e.flights = slices.DeleteFunc(e.flights, func(other *flight) bool { return other == f })
 	e.model.gone(f)
@@ -363,10 +339,8 @@ func (e *endpoint) compare() {
 	}
 	e.flights = slices.DeleteFunc(e.flights, func(f *flight) bool {
 		answer := ""
-		select {
-		case <-f.done:
+		if f.Over() {
 			answer = fmt.Sprint(f.Code, " ", f.Body)
-		default:
 		}
 		if answer != f.want {
 			e.fail("%s:\n got %q\nwant %q", e.steps[max(0, f.step-1)], answer, f.want)
@@ -396,74 +370,3 @@ var chainOfKeys = sync.OnceValue(func() (keys []string) {
 	slices.Reverse(keys)
 	return keys
 })
-
-// ---- the backend, and a writer that can be parked
-
-// slowBackend has one stream, and takes what comes while nobody has its turn.
-type slowBackend struct {
-	stream  *transport.Stream
-	turn    chan struct{}
-	stalled bool
-	mu      sync.Mutex
-	got     []string
-}
-
-func newSlowBackend() *slowBackend {
-	b := &slowBackend{turn: make(chan struct{}, 1)}
-	b.turn <- struct{}{}
-	return b
-}
-
-func (b *slowBackend) Open(_ context.Context, st *transport.Stream) (transport.Receiver, error) {
-	b.stream = st
-	return b, nil
-}
-
-func (b *slowBackend) Receive(p []byte) error {
-	b.take(string(p))
-	return nil
-}
-
-func (b *slowBackend) Close(error) { b.take("closed") }
-
-func (b *slowBackend) take(what string) {
-	<-b.turn
-	defer func() { b.turn <- struct{}{} }()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.got = append(b.got, what)
-}
-
-func (b *slowBackend) stall() {
-	if b.stalled = !b.stalled; b.stalled {
-		<-b.turn
-	} else {
-		b.turn <- struct{}{}
-	}
-}
-
-func (b *slowBackend) received() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Join(b.got, " ")
-}
-
-// parkedWriter is a ResponseWriter whose handler leaves while it waits.
-type parkedWriter struct{ *flight }
-
-func (w parkedWriter) Park(events park.Events) {
-	w.parked = true
-	w.stop = context.AfterFunc(w.ctx, events.Gone)
-}
-
-func (w parkedWriter) Unpark() {
-	w.parked = false
-	w.stop()
-}
-
-func (w parkedWriter) Finish() {
-	w.stop()
-	close(w.done)
-}
-
-func (parkedWriter) Drained() bool { return true }
