@@ -1,6 +1,5 @@
 # How to build and test: see CONTRIBUTING.md.
 
-FUZZTIME ?= 5s
 export FUZZTIME
 
 .NOTPARALLEL:
@@ -32,7 +31,7 @@ race:
 audit:
 	@scripts/audit
 
-# Every fuzz target for FUZZTIME.
+# Every fuzz target, briefly or for FUZZTIME.
 fuzz:
 	@scripts/fuzz
 

@@ -267,7 +267,9 @@ func (m *model) say(l *link, first uint64, messages []string, more string) {
 func (m *model) closing(more string) string {
 	code := 4000
 	if more == m.endOf() {
-		code = map[transport.Condition]int{transport.Normal: 1000, transport.Shutdown: 1012, transport.BackendError: 1011}[m.end.Condition]
+		code = map[transport.Condition]int{
+			transport.Normal: 1000, transport.Inactive: 1001, transport.Shutdown: 1012, transport.BackendError: 1011,
+		}[m.end.Condition]
 	}
 	return fmt.Sprint("close ", code)
 }
