@@ -82,7 +82,9 @@ func wanted(data []byte) (messages []string, known bool) {
 		switch {
 		case err != nil:
 			return messages, true
-		case first && (o.Session != "" || o.First > 1 || o.Ack > 0):
+		case o.Ack > 0: // nothing was sent that could be acknowledged
+			return messages, true
+		case first && (o.Session != "" || o.First > 1):
 			return messages, true
 		case !first && o.First > 0:
 			return messages, false
@@ -90,7 +92,7 @@ func wanted(data []byte) (messages []string, known bool) {
 		for _, m := range o.Messages {
 			messages = append(messages, string(m))
 		}
-		if !first && (o.Ack > 0 || o.End) { // nothing was sent that could be acknowledged
+		if !first && o.End {
 			return messages, true
 		}
 	}

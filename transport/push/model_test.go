@@ -85,11 +85,11 @@ func (m *model) take(o object) (refused string) {
 	if len(o.messages) > 0 && o.first == 0 {
 		return refusal("bad-request")
 	}
-	if !m.push(o.first, o.messages) {
-		return m.outOfWindow()
-	}
 	if o.attach == 0 && !m.acknowledge(o.ack) {
 		return refusal("ahead")
+	}
+	if !m.push(o.first, o.messages) {
+		return m.outOfWindow()
 	}
 	if o.end {
 		m.terminate(&transport.Termination{Condition: transport.Normal, ByClient: true})
@@ -188,10 +188,10 @@ func (m *model) open(l *link, o object) (refused string) {
 // tell takes what a socket says later on.
 func (m *model) tell(l *link, o object) (refused string) {
 	switch {
-	case !m.push(o.first, o.messages):
-		return m.outOfWindow()
 	case !m.acknowledge(o.ack):
 		return refusal("ahead")
+	case !m.push(o.first, o.messages):
+		return m.outOfWindow()
 	case o.end:
 		m.terminate(&transport.Termination{Condition: transport.Normal, ByClient: true})
 	case len(o.messages) > 0:
