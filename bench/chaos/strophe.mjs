@@ -53,8 +53,9 @@ async function send(connection, number) {
   }
 }
 
-setTimeout(() => complain('?', 'not everybody could log in'), 30_000).unref();
+const patience = setTimeout(() => complain('?', 'not everybody could log in'), 60_000);
 const all = await Promise.all(Array.from({ length: clients }, (_, number) => start(number)));
+clearTimeout(patience);
 all.forEach(send);
 await lines.next();
 process.exit();

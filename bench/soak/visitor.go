@@ -70,7 +70,7 @@ func (v *visitor) publish() string {
 
 // post posts a body and returns that of the answer.
 func (v *visitor) post(path, body string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+v.server.addr+path, strings.NewReader(body))
 	if err != nil {
