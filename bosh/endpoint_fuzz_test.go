@@ -104,7 +104,7 @@ func newEndpoint(t *testing.T, script *[]byte) *endpoint {
 	})
 	e.handler = bosh.NewHandler(e.manager, opts)
 	f := e.fly(body(fmt.Sprintf("rid='%d' to='be.test' wait='%d' hold='%d'%s", first, terms.wait/time.Second, terms.hold, attrs), ""))
-	created := f.Body.String()
+	created := f.Body()
 	if !strings.Contains(created, " sid='it' ") {
 		t.Fatalf("no session: %s", created)
 	}
@@ -340,7 +340,7 @@ func (e *endpoint) compare() {
 	e.flights = slices.DeleteFunc(e.flights, func(f *flight) bool {
 		answer := ""
 		if f.Over() {
-			answer = fmt.Sprint(f.Code, " ", f.Body)
+			answer = fmt.Sprint(f.Status(), " ", f.Body())
 		}
 		if answer != f.want {
 			e.fail("%s:\n got %q\nwant %q", e.steps[max(0, f.step-1)], answer, f.want)

@@ -71,7 +71,7 @@ func answered(f *parktest.Flight) string {
 	if !f.Over() {
 		return ""
 	}
-	return answer(f.Code, plain(f.Body.String()))
+	return answer(f.Status(), plain(f.Body()))
 }
 
 var words = regexp.MustCompile(`,"message":"(\\.|[^"\\])*"`)
@@ -134,8 +134,8 @@ func (e *endpoint) stream(o object, byTicket bool) {
 		sold := e.fly(e.streams, "POST", "/push/sse", e.json(o))
 		synctest.Wait()
 		var t struct{ Ticket string }
-		if err := json.Unmarshal(sold.Body.Bytes(), &t); err != nil || t.Ticket == "" {
-			e.fail("no ticket: %v in %s", err, sold.Body)
+		if err := json.Unmarshal([]byte(sold.Body()), &t); err != nil || t.Ticket == "" {
+			e.fail("no ticket: %v in %s", err, sold.Body())
 		}
 		r = httptest.NewRequestWithContext(e.t.Context(), "GET", "/push/sse?ticket="+t.Ticket, nil)
 	}
@@ -238,7 +238,7 @@ func (c *conn) said() (said []string, over bool) {
 		}
 		return said, f.Over()
 	}
-	for event := range strings.SplitSeq(strings.TrimSuffix(f.Body.String(), "\n\n"), "\n\n") {
+	for event := range strings.SplitSeq(strings.TrimSuffix(f.Body(), "\n\n"), "\n\n") {
 		said = append(said, plain(event))
 	}
 	return said, f.Over()

@@ -78,8 +78,8 @@ func newEndpoint(t *testing.T, parks bool) *endpoint {
 	created := e.fly(e.polls, "POST", "/push", `{}`)
 	synctest.Wait()
 	var o struct{ Session, Key string }
-	if err := json.Unmarshal(created.Body.Bytes(), &o); err != nil || o.Key == "" {
-		t.Fatalf("no session: %v in %s", err, created.Body)
+	if err := json.Unmarshal([]byte(created.Body()), &o); err != nil || o.Key == "" {
+		t.Fatalf("no session: %v in %s", err, created.Body())
 	}
 	e.session, e.key = o.Session, o.Key
 	return e
