@@ -11,7 +11,7 @@ import (
 // busUser is a user of the event bus. It publishes numbered messages to a topic
 // of its own, and follows that of the user before it, who does the same; so a
 // line is up and down in one. What it knows outlives its sessions: it comes back
-// in another one at its position, and publishes again what may not have arrived.
+// in another one at its position, and publishes again what was not confirmed.
 type busUser struct {
 	peer *peer // down: what comes from the one before
 	next *peer // down: what goes to the next
@@ -19,7 +19,7 @@ type busUser struct {
 
 	mu        sync.Mutex
 	session   int    // the one that counts
-	published uint64 // acknowledged by the server, in sessions before
+	published uint64 // confirmed by the bus; that the server has it is not enough, for it may be lost with its session
 	epoch     string // position in the topic
 	offset    uint64
 	err       error
@@ -107,6 +107,7 @@ func (t *busTraffic) take(m []byte) {
 	case err != nil:
 	case said.Type == "published":
 		t.confirmed++
+		u.published = t.before + t.confirmed
 		return
 	case said.Type == "subscribed" && said.Recovered:
 		u.epoch, u.offset = said.Epoch, said.Offset
@@ -121,16 +122,7 @@ func (t *busTraffic) take(m []byte) {
 	}
 }
 
-func (t *busTraffic) complete(acked, _ uint64) bool {
-	u := t.user
-	u.mu.Lock()
-	if t.session == u.session && acked > 0 {
-		u.published = t.before + acked - 1
-	}
-	failed := u.err != nil
-	u.mu.Unlock()
-	return failed || u.complete()
-}
+func (t *busTraffic) complete(_, _ uint64) bool { return t.user.failure() != nil || t.user.complete() }
 
 // busBOSH is the same over BOSH.
 type busBOSH struct {
@@ -153,4 +145,4 @@ func (t *busBOSH) take(a *boshAnswer) {
 	}
 }
 
-func (t *busBOSH) complete() bool { return t.busTraffic.complete(t.given, 0) }
+func (t *busBOSH) complete() bool { return t.busTraffic.complete(0, 0) }

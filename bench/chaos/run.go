@@ -155,6 +155,8 @@ func (o *outcome) runClients(ctx context.Context, b *backend, domain, url string
 	if s.kind == "js" || s.kind == "strophe" {
 		return runNode(ctx, *s, b, domain, url)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var mu sync.Mutex
 	var all, login sync.WaitGroup
 	ready := make(chan struct{})
@@ -182,6 +184,9 @@ func (o *outcome) runClients(ctx context.Context, b *backend, domain, url string
 			o.moves, o.sessions = o.moves+u.moves, o.sessions+u.sessions
 			if err != nil {
 				errs = append(errs, fmt.Errorf("client %d: %w", i, err))
+				if s.ring() {
+					cancel() // the others would wait for it
+				}
 			}
 		})
 	}

@@ -63,8 +63,12 @@ func (u *user) runPush(ctx context.Context) error {
 		u.moves, u.sessions = u.moves+c.moves, u.sessions+1
 		lost := c.err
 		c.Unlock()
-		over := errors.Is(err, context.DeadlineExceeded) && lost == nil && ctx.Err() == nil
-		if !over || b.failure() != nil {
+		// Who was too slow for a topic has lost the session, and nothing else
+		// (docs/bus.md, slow subscribers).
+		var end *errOver
+		slow := u.bus && errors.As(lost, &end) && end.code == "overflow"
+		over := slow || lost == nil && errors.Is(err, context.DeadlineExceeded)
+		if !over || ctx.Err() != nil || b.failure() != nil {
 			return errors.Join(err, b.failure())
 		}
 	}

@@ -16,9 +16,9 @@ import (
 // session is one of push.v1 (docs/push-v1.md).
 type session struct {
 	*visitor
-	id, key        string
-	next, ack, own uint64 // the message of the server to come, the last that came, and how many were sent
-	attach         uint64
+	id, key  string
+	ack, own uint64 // the last message of the server that came, and how many were sent
+	attach   uint64
 }
 
 // object is what the server says.
