@@ -1,10 +1,9 @@
 # How to build and test: see CONTRIBUTING.md.
 
-FUZZTIME ?= 5s
 export FUZZTIME
 
 .NOTPARALLEL:
-.PHONY: test setup audit fmt-check lint race unit fuzz browser types conformance bench bench-short bench-setup bench-push bench-push-short bench-xmpp bench-xmpp-short bench-scale bench-scale-short
+.PHONY: test setup audit fmt-check lint race unit fuzz soak browser types conformance bench bench-short bench-setup bench-push bench-push-short bench-xmpp bench-xmpp-short bench-scale bench-scale-short
 
 # Everything below; fails when any of it fails.
 test:
@@ -32,9 +31,14 @@ race:
 audit:
 	@scripts/audit
 
-# Every fuzz target for FUZZTIME.
+# Every fuzz target, briefly or for FUZZTIME.
 fuzz:
 	@scripts/fuzz
+
+# Sessions come and go for so long, and leave nothing behind. Linux only.
+SOAK ?= 30m
+soak:
+	go run ./bench/soak -for $(SOAK)
 
 # The client in a real Chromium.
 browser:

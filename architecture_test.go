@@ -24,7 +24,8 @@ var layers = map[string][]string{
 	// How a handler waits, and the server that lets it wait without a goroutine.
 	"internal/park":  {"internal/pipelined"},
 	"internal/httpd": {"internal/park"},
-	// A test server with every carrier; only tests import it.
+	// Both for tests only: requests that park, and a server with every carrier.
+	"internal/parktest": {"internal/park"},
 	"internal/pushtest": {"transport", "transport/", "websocket", "internal/memnet", "github.com/gorilla/"},
 
 	"transport/push":     {"transport", "internal/"},

@@ -90,6 +90,55 @@ func (w *world) wantReceived(what, want string) {
 	}
 }
 
+// slowBackend has one stream, and takes what comes while nobody has its turn.
+type slowBackend struct {
+	stream  *transport.Stream
+	turn    chan struct{}
+	stalled bool
+	mu      sync.Mutex
+	got     []string
+}
+
+func newSlowBackend() *slowBackend {
+	b := &slowBackend{turn: make(chan struct{}, 1)}
+	b.turn <- struct{}{}
+	return b
+}
+
+func (b *slowBackend) Open(_ context.Context, st *transport.Stream) (transport.Receiver, error) {
+	b.stream = st
+	return b, nil
+}
+
+func (b *slowBackend) Receive(p []byte) error {
+	b.take(string(p))
+	return nil
+}
+
+func (b *slowBackend) Close(error) { b.take("closed") }
+
+func (b *slowBackend) take(what string) {
+	<-b.turn
+	defer func() { b.turn <- struct{}{} }()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.got = append(b.got, what)
+}
+
+func (b *slowBackend) stall() {
+	if b.stalled = !b.stalled; b.stalled {
+		<-b.turn
+	} else {
+		b.turn <- struct{}{}
+	}
+}
+
+func (b *slowBackend) received() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.got, " ")
+}
+
 // ---- logs
 
 type logs struct {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -60,6 +62,42 @@ func FuzzParse(f *testing.F) {
 					t.Errorf("payload %q does not stand alone: %v", frame.Data, err)
 				}
 			}
+		}
+	})
+}
+
+// FuzzAttributes checks numbers and versions against other readings of them.
+func FuzzAttributes(f *testing.F) {
+	for _, seed := range []string{"0", " 9007199254740991\n", "9007199254740992", "-1", "+1", "1.6", "1.10", "1.", "٣", "00000000000000001", "1e3"} {
+		f.Add(seed)
+	}
+	const number = `[ \t\r\n]*([0-9]{1,16})[ \t\r\n]*`
+	integers, versions := regexp.MustCompile(`^`+number+`$`), regexp.MustCompile(`^`+number+`\.`+number+`$`)
+	read := func(s string) (n uint64, ok bool) {
+		n, err := strconv.ParseUint(s, 10, 53)
+		return n, err == nil
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, ok := parseInteger(text)
+		var want uint64
+		wantOK := false
+		if m := integers.FindStringSubmatch(text); m != nil {
+			want, wantOK = read(m[1])
+		}
+		if ok != wantOK || ok && n != want {
+			t.Errorf("%q is %d, %v; want %d, %v", text, n, ok, want, wantOK)
+		}
+		v, ok := parseVersion(text)
+		var wantVersion version
+		wantOK = false
+		if m := versions.FindStringSubmatch(text); m != nil {
+			var both [2]bool
+			wantVersion.major, both[0] = read(m[1])
+			wantVersion.minor, both[1] = read(m[2])
+			wantOK = both[0] && both[1]
+		}
+		if ok != wantOK || ok && v != wantVersion {
+			t.Errorf("%q is version %v, %v; want %v, %v", text, v, ok, wantVersion, wantOK)
 		}
 	})
 }

@@ -47,6 +47,18 @@ func TestSocket(t *testing.T) {
 			t.Errorf("got %+v", o)
 		}
 	}))
+	t.Run("messages may come with it, and are acknowledged in the answer", bubble(func(t *testing.T) {
+		silent := transport.Serve(func(_ context.Context, _ *transport.Stream, in <-chan []byte) error {
+			for range in {
+			}
+			return nil
+		})
+		s := pushtest.Start(t, pushtest.Options{Backend: silent}).Create()
+		ws := s.WebSocket(`"attach":1,"messages":["a","b"]`)
+		if o := want(t, ws, "the start"); o.Ack != 2 || o.First != 1 {
+			t.Errorf("got %+v", o)
+		}
+	}))
 	t.Run("messages need no number, and are acknowledged", bubble(func(t *testing.T) {
 		ws := pushtest.Start(t, pushtest.Options{}).Create().WebSocket(`"attach":1`)
 		want(t, ws, "the start")

@@ -98,9 +98,11 @@ func (p *pusher) resume(ctx context.Context, o *push.Object) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.endpoint.Take(ctx, s, o, true); err != nil {
+	ack, err := p.endpoint.Take(ctx, s, o, true)
+	if err != nil {
 		return err
 	}
+	first.Ack = max(first.Ack, ack) // messages may have come with the object
 	if p.write(first, true) {
 		p.begin(first.Last())
 	}

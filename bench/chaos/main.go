@@ -71,7 +71,7 @@ func command(args []string, out, errOut io.Writer) error {
 			return err
 		}
 		fmt.Fprintln(out, o.row())
-		fmt.Fprintf(errOut, "%s: %v; %d times behind, %d empty answers, %d repeated\n", s.name, &o.counts, o.full, o.empty, o.repeated)
+		fmt.Fprintf(errOut, "%s: %v; %d times behind, %d empty answers, %d repeated, %d sessions\n", s.name, &o.counts, o.full, o.empty, o.repeated, o.sessions)
 		for _, err := range o.errors {
 			fmt.Fprintf(errOut, "%s: %v\n", s.name, err)
 		}
@@ -93,7 +93,9 @@ func setups() []setup {
 	const small, patient = 64 << 10, 1 << 20
 	all := []string{"long-poll", "SSE", "WebSocket"}
 	// Our JavaScript client acknowledges at once, and XEP-0124 §14.3 ends a
-	// session of which an old request comes again after that.
+	// session of which an old request comes again after that. To strophe.js an
+	// answer is lost that goes to a copy of its request; it takes answers as they
+	// come, and repeats a request after a little more than the wait.
 	single := bad
 	single.Exchanges = bad.Exchanges.Without(chaos.Duplicate, chaos.Replay)
 	cut := func(s setup) setup {
@@ -102,16 +104,28 @@ func setups() []setup {
 	}
 	boshes := setup{name: "BOSH", kind: "bosh", outbox: patient, network: bad}
 	moving := setup{name: "moving", kind: "push", outbox: small, carriers: all, stay: 500 * time.Millisecond, network: bad}
+	polls := setup{name: "long-poll", kind: "push", outbox: small, carriers: all[:1], network: bad}
+	streams := setup{name: "SSE", kind: "push", outbox: small, carriers: all[1:2], network: bad}
+	sockets := setup{name: "WebSocket", kind: "push", outbox: small, carriers: all[2:], network: bad}
+	users := setup{name: "bus, moving, in session after session", kind: "push", bus: true, life: 4 * time.Second, outbox: small, carriers: all, stay: 500 * time.Millisecond, network: bad}
 	return []setup{
 		boshes,
-		{name: "long-poll", kind: "push", outbox: small, carriers: all[:1], network: bad},
-		{name: "SSE", kind: "push", outbox: small, carriers: all[1:2], network: bad},
-		{name: "WebSocket", kind: "push", outbox: small, carriers: all[2:], network: bad},
+		polls,
+		streams,
+		sockets,
 		moving,
 		cut(boshes),
+		cut(polls),
+		cut(streams),
+		cut(sockets),
 		cut(moving),
-		{name: "XMPP over BOSH, Prosody", kind: "xmpp", xmpp: xmpptest.NewProsody, outbox: patient, network: bad},
-		{name: "XMPP over BOSH, ejabberd", kind: "xmpp", xmpp: xmpptest.NewEjabberd, outbox: patient, network: bad},
+		{name: "bus, BOSH", kind: "bosh", bus: true, outbox: patient, network: bad},
+		users,
+		cut(users),
+		{name: "XMPP over BOSH, Prosody", kind: "bosh", xmpp: xmpptest.NewProsody, outbox: patient, network: bad},
+		{name: "XMPP over BOSH, ejabberd", kind: "bosh", xmpp: xmpptest.NewEjabberd, outbox: patient, network: bad},
+		{name: "strophe.js, Prosody", kind: "strophe", anyOrder: true, wait: 5 * time.Second, xmpp: xmpptest.NewProsody, outbox: patient, network: single},
+		{name: "strophe.js, ejabberd", kind: "strophe", anyOrder: true, wait: 5 * time.Second, xmpp: xmpptest.NewEjabberd, outbox: patient, network: single},
 		{name: "JavaScript, BOSH", kind: "js", outbox: patient, carriers: []string{"BOSH"}, network: single},
 		{name: "JavaScript, long-poll", kind: "js", outbox: small, carriers: all[:1], network: bad},
 		{name: "JavaScript, SSE", kind: "js", outbox: small, carriers: all[1:2], network: bad},

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mochibosh/mochibosh/internal/xmpptest"
 )
 
 // nodeFlags make of Node a browser, as far as the client needs one.
@@ -22,11 +24,14 @@ var nodeFlags = []string{"--no-warnings", "--experimental-eventsource", "--exper
 // nodeCarriers are the names of the carriers in the JavaScript client.
 var nodeCarriers = map[string]string{"long-poll": "longpoll", "SSE": "sse", "WebSocket": "websocket", "BOSH": "bosh"}
 
-// runNode runs the JavaScript client, all clients in one process.
-func runNode(ctx context.Context, s setup, b *backend, url string) []error {
+// nodePrograms are the clients that run in Node.
+var nodePrograms = map[string]string{"js": "client.mjs", "strophe": "strophe.mjs"}
+
+// runNode runs a JavaScript client, all clients in one process.
+func runNode(ctx context.Context, s setup, b *backend, domain, url string) []error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", append(nodeFlags, "client.mjs")...)
+	cmd := exec.CommandContext(ctx, "node", append(nodeFlags, nodePrograms[s.kind])...)
 	cmd.Dir = sourceFolder()
 	said := &complaints{stop: cancel}
 	cmd.Stderr = said
@@ -49,11 +54,14 @@ func runNode(ctx context.Context, s setup, b *backend, url string) []error {
 	}
 	err = json.NewEncoder(in).Encode(map[string]any{
 		"url": url, "clients": s.clients, "messages": s.messages, "carriers": carriers, "texts": texts,
-		"stay": s.stay.Milliseconds(),
+		"stay": s.stay.Milliseconds(), "domain": domain, "password": xmpptest.Password, "ahead": ahead,
 	})
 	for _, p := range b.peers {
 		p.upSent.Store(s.messages)
-		err = errors.Join(err, complete(ctx, p.up), complete(ctx, p.down))
+		err = errors.Join(err, complete(ctx, p.down))
+		if !s.ring() {
+			err = errors.Join(err, complete(ctx, p.up))
+		}
 		if err != nil {
 			break
 		}

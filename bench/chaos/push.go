@@ -16,8 +16,8 @@ import (
 // pushClient is a client of push.v1 (docs/push-v1.md) that never gives up. It
 // has its messages from their numbers, so the outbox is two counters.
 type pushClient struct {
-	peer     *peer
-	url      string // of the server, as the client sees it
+	traffic  pushTraffic // with the lock held
+	url      string      // of the server, as the client sees it
 	http     *http.Client
 	rng      *rand.Rand // with the lock held
 	carriers []string   // that it moves among
@@ -57,11 +57,7 @@ type errOver struct{ code, message string }
 
 func (e *errOver) Error() string { return "the session is over: " + e.code + ": " + e.message }
 
-func (c *pushClient) last() uint64 { return c.peer.up.want + 1 } // the greeting is the first
-
-func (c *pushClient) done() bool {
-	return c.err != nil || c.acked == c.last() && c.got == c.peer.down.want
-}
+func (c *pushClient) done() bool { return c.err != nil || c.traffic.complete(c.acked, c.got) }
 
 // run returns when all is sent and received, or the session is lost.
 func (c *pushClient) run(ctx context.Context) error {
@@ -212,7 +208,7 @@ func (c *pushClient) receive(attach, next uint64, o *object) (uint64, error) {
 		}
 		if next == c.got+1 {
 			c.got++
-			c.peer.down.take(m)
+			c.traffic.take(m)
 		}
 		next++
 	}
@@ -228,8 +224,8 @@ func (c *pushClient) receive(attach, next uint64, o *object) (uint64, error) {
 func (c *pushClient) confirm(ack uint64) {
 	c.acked = max(c.acked, ack)
 	c.sent = max(c.sent, c.acked)
-	if c.acked > c.last() {
-		c.err = fmt.Errorf("%d acknowledged of %d", c.acked, c.last())
+	if ready := c.traffic.ready(); c.acked > ready {
+		c.err = fmt.Errorf("%d acknowledged of %d", c.acked, ready)
 	}
 }
 
@@ -252,19 +248,11 @@ func refused(o *object) error {
 
 // ---- up
 
-// raw returns the message with this number on the wire.
-func (c *pushClient) raw(n uint64) []byte {
-	if n == 1 {
-		return greet(c.peer.number)
-	}
-	return message(n - 1)
-}
-
 // batch returns the object with messages from one number to another.
 func (c *pushClient) batch(head map[string]any, first, last uint64) map[string]any {
 	var messages []json.RawMessage
 	for n := first; n <= last; n++ {
-		messages = append(messages, c.raw(n))
+		messages = append(messages, c.traffic.raw(n))
 	}
 	head["first"], head["messages"] = first, messages
 	return head
@@ -274,12 +262,12 @@ func (c *pushClient) batch(head map[string]any, first, last uint64) map[string]a
 // with the lock held.
 func (c *pushClient) claim() (first, last uint64, ok bool) {
 	first = c.sent + 1
-	last = min(c.sent+1+uint64(c.rng.IntN(40)), c.acked+c.window, c.last())
+	last = min(c.sent+1+uint64(c.rng.IntN(40)), c.acked+c.window, c.traffic.ready())
 	if first > last {
 		return 0, 0, false
 	}
 	c.sent = last
-	c.peer.upSent.Store(max(c.peer.upSent.Load(), last-1))
+	c.traffic.sent(last)
 	return first, last, true
 }
 

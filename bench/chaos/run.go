@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,9 @@ import (
 // each way for each of them, and on what network.
 type setup struct {
 	name     string
-	kind     string // bosh, push, js or xmpp: who the clients are
+	kind     string        // bosh, push, js or strophe: who the clients are
+	bus      bool          // behind the server is the event bus
+	life     time.Duration // so long at most do users of the bus keep a session of push.v1
 	xmpp     func(*xmpptest.Options) (*xmpptest.Server, error)
 	carriers []string      // of which a client of push.v1 moves among
 	stay     time.Duration // on one of them, at most
@@ -30,6 +33,8 @@ type setup struct {
 	outbox   int           // bytes that may wait for a client
 	cut      time.Duration // all clients are cut so long, every so often
 	every    time.Duration
+	wait     time.Duration // how long requests are held; zero: a second
+	anyOrder bool          // the client takes answers as they come, and not in their order
 	logger   *slog.Logger
 }
 
@@ -42,6 +47,7 @@ type outcome struct {
 	empty    uint64 // answers without a message: the hold was over
 	repeated uint64 // answers of BOSH that were asked for again
 	moves    int
+	sessions int // of users of the bus
 	cuts     int
 	took     time.Duration
 	errors   []error // why sessions were lost
@@ -55,7 +61,10 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	}
 	var behind transport.Backend = b
 	domain := ""
-	if s.kind == "xmpp" {
+	switch {
+	case s.bus:
+		behind = newBus()
+	case s.xmpp != nil:
 		x, err := s.xmpp(&xmpptest.Options{Users: users(s.clients)})
 		if err != nil {
 			return nil, err
@@ -67,7 +76,7 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 			return nil, err
 		}
 	}
-	server, err := startServer(behind, domain, s.outbox, s.logger)
+	server, err := startServer(behind, domain, s.outbox, cmp.Or(s.wait, time.Second), s.logger)
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +95,13 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	if s.every > 0 {
 		cutter.Go(func() { o.cuts = cutAll(proxy, s.cut, s.every, over) })
 	}
-	o.errors = runClients(ctx, s, b, domain, "http://"+proxy.Addr(), &o.moves)
+	o.errors = o.runClients(ctx, b, domain, "http://"+proxy.Addr())
 	o.took = time.Since(began)
 	close(over)
 	cutter.Wait()
 
 	for _, p := range b.peers { // what was acknowledged is being taken still
-		if s.kind == "xmpp" {
+		if s.ring() {
 			break
 		}
 		select {
@@ -102,7 +111,7 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	}
 	time.Sleep(replayAfter(&s.network)) // old copies arrive
 	for _, p := range b.peers {
-		if s.kind == "xmpp" { // one line, there and back
+		if s.ring() { // one line, there and back
 			o.up.Sent += p.upSent.Load()
 			before := b.peers[(p.number+s.clients-1)%s.clients]
 			o.down.add(p.down.result(before.upSent.Load()))
@@ -115,6 +124,9 @@ func run(ctx context.Context, s setup) (*outcome, error) {
 	o.full, o.empty, o.repeated = b.full.Load(), server.empty.Load(), server.repeated.Load()
 	return o, nil
 }
+
+// ring reports whether the clients send to each other: each to the next.
+func (s *setup) ring() bool { return s.bus || s.xmpp != nil }
 
 func replayAfter(o *chaos.Options) time.Duration {
 	if o.ReplayAfter == 0 {
@@ -138,14 +150,17 @@ func cutAll(proxy *chaos.Proxy, d, every time.Duration, over chan struct{}) (cut
 	}
 }
 
-func runClients(ctx context.Context, s setup, b *backend, domain, url string, moves *int) (errs []error) {
-	if s.kind == "js" {
-		return runNode(ctx, s, b, url)
+func (o *outcome) runClients(ctx context.Context, b *backend, domain, url string) (errs []error) {
+	s := &o.setup
+	if s.kind == "js" || s.kind == "strophe" {
+		return runNode(ctx, *s, b, domain, url)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var mu sync.Mutex
 	var all, login sync.WaitGroup
 	ready := make(chan struct{})
-	if s.kind == "xmpp" {
+	if s.xmpp != nil {
 		login.Add(s.clients)
 		go func() { login.Wait(); close(ready) }()
 	}
@@ -153,35 +168,25 @@ func runClients(ctx context.Context, s setup, b *backend, domain, url string, mo
 		all.Go(func() {
 			transport := &http.Transport{MaxIdleConnsPerHost: 8, DisableCompression: true}
 			defer transport.CloseIdleConnections()
-			web := &http.Client{Transport: transport}
-			rng := rand.New(rand.NewPCG(s.seed, uint64(i)<<1|1))
+			u := &user{
+				setup: s, peer: p, next: b.peers[(i+1)%s.clients], from: (i + s.clients - 1) % s.clients,
+				url: url, http: &http.Client{Transport: transport}, rng: rand.New(rand.NewPCG(s.seed, uint64(i)<<1|1)),
+				domain: domain, arrived: sync.OnceFunc(login.Done), start: ready,
+			}
 			var err error
-			moved := 0
-			switch s.kind {
-			case "bosh", "xmpp":
-				c := &boshClient{
-					url: url, http: web, rng: rng, change: newChange(), acks: i%2 == 0,
-					horizon: replayAfter(&s.network) + 5*s.network.MaxDelay + time.Second/2,
-				}
-				c.traffic = &numbered{peer: p}
-				if s.kind == "xmpp" {
-					c.to = ` to='` + domain + `' xmpp:version='1.0'`
-					next := b.peers[(i+1)%s.clients]
-					c.traffic = &xmppTraffic{client: c, domain: domain, peer: p, next: next, ready: sync.OnceFunc(login.Done), start: ready}
-				}
-				err = c.run(ctx)
-			default:
-				c := &pushClient{peer: p, url: url, http: web, rng: rng, change: newChange(), carriers: s.carriers, stay: s.stay}
-				err = c.run(ctx)
-				c.Lock()
-				moved = c.moves
-				c.Unlock()
+			if s.kind == "bosh" {
+				err = u.runBOSH(ctx, i%2 == 0)
+			} else {
+				err = u.runPush(ctx)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			*moves += moved
+			o.moves, o.sessions = o.moves+u.moves, o.sessions+u.sessions
 			if err != nil {
 				errs = append(errs, fmt.Errorf("client %d: %w", i, err))
+				if s.ring() {
+					cancel() // the others would wait for it
+				}
 			}
 		})
 	}
@@ -189,7 +194,12 @@ func runClients(ctx context.Context, s setup, b *backend, domain, url string, mo
 	return errs
 }
 
-// faultless reports whether nothing was lost, doubled or out of order.
+// faultless reports whether nothing was lost, doubled or out of order by the
+// server's fault.
 func (o *outcome) faultless() bool {
-	return len(o.errors) == 0 && o.up.faultless() && o.down.faultless()
+	down := o.down
+	if o.anyOrder {
+		down.Misordered = 0
+	}
+	return len(o.errors) == 0 && o.up.faultless() && down.faultless()
 }

@@ -27,9 +27,9 @@ type server struct {
 }
 
 // startServer starts it. The outbox, what may wait for a client, is small, so
-// that clients are often behind by all of it.
+// that clients are often behind by all of it. Requests are held for wait.
 // Domain is that of an XMPP server behind it, if there is one.
-func startServer(b transport.Backend, domain string, outbox int, logger *slog.Logger) (*server, error) {
+func startServer(b transport.Backend, domain string, outbox int, wait time.Duration, logger *slog.Logger) (*server, error) {
 	s := &server{}
 	s.manager = transport.NewManager(&transport.Options{
 		Backend: b,
@@ -44,13 +44,13 @@ func startServer(b transport.Backend, domain string, outbox int, logger *slog.Lo
 			Repeated: func(*transport.Session) { s.repeated.Add(1) },
 		},
 	})
-	pushOptions := &push.Options{Wait: time.Second, Ping: time.Second, BodyTimeout: 5 * time.Second, Logger: logger}
+	pushOptions := &push.Options{Wait: wait, Ping: time.Second, BodyTimeout: 5 * time.Second, Logger: logger}
 	mux := http.NewServeMux()
 	mux.Handle("/push", longpoll.NewHandler(s.manager, pushOptions))
 	mux.Handle("/push/sse", sse.NewHandler(s.manager, pushOptions))
 	mux.Handle("/push/ws", websocket.NewHandler(s.manager, &websocket.Options{Push: pushOptions}))
 	mux.Handle("/http-bind", bosh.NewHandler(s.manager, &bosh.Options{
-		DefaultTo: "anybody", XMPP: func(to string) bool { return to == domain && domain != "" }, Wait: time.Second, Hold: 2, Requests: 255, Logger: logger,
+		DefaultTo: "anybody", XMPP: func(to string) bool { return to == domain && domain != "" }, Wait: wait, Hold: 2, Requests: 255, Logger: logger,
 	}))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -57,7 +57,7 @@ func (t *tally) take(m []byte) {
 	default:
 		t.figures.Doubled++
 	}
-	if n == t.want && t.next == n+1 && len(t.missing) == 0 {
+	if t.next == t.want+1 && len(t.missing) == 0 {
 		select {
 		case <-t.complete:
 		default:

@@ -28,11 +28,11 @@ const ahead = 500
 
 const resource = "chaos"
 
-func user(n int) string { return fmt.Sprintf("user%d", n) }
+func nameOf(n int) string { return fmt.Sprintf("user%d", n) }
 
 func users(n int) (all []string) {
 	for i := range n {
-		all = append(all, user(i))
+		all = append(all, nameOf(i))
 	}
 	return all
 }
@@ -60,7 +60,7 @@ func (t *xmppTraffic) payloads(most int) (all []string) {
 	for ; most > 0 && t.sent < t.next.down.want && t.sent < t.next.down.got()+ahead; most-- {
 		t.sent++
 		t.peer.upSent.Store(t.sent)
-		to := user(t.next.number) + "@" + t.domain + "/" + resource
+		to := nameOf(t.next.number) + "@" + t.domain + "/" + resource
 		all = append(all, `<message xmlns='jabber:client' type='chat' to='`+to+`'><body>`+escape(message(t.sent))+`</body></message>`)
 	}
 	return all
@@ -70,7 +70,7 @@ func (t *xmppTraffic) take(a *boshAnswer) {
 	for _, s := range a.Stanzas {
 		switch {
 		case s.XMLName.Local == "features" && s.Mechanisms != nil:
-			secret := base64.StdEncoding.EncodeToString([]byte("\x00" + user(t.peer.number) + "\x00" + xmpptest.Password))
+			secret := base64.StdEncoding.EncodeToString([]byte("\x00" + nameOf(t.peer.number) + "\x00" + xmpptest.Password))
 			t.queue = append(t.queue, `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>`+secret+`</auth>`)
 		case s.XMLName.Local == "success":
 			t.client.restart = true
@@ -82,7 +82,7 @@ func (t *xmppTraffic) take(a *boshAnswer) {
 		case s.XMLName.Local == "message" && s.Type == "chat":
 			t.peer.down.take([]byte(s.Body))
 		case s.Type == "error" || strings.Contains(s.XMLName.Local, "fail"):
-			t.client.err = fmt.Errorf("%s: %+v", user(t.peer.number), s)
+			t.client.err = fmt.Errorf("%s: %+v", nameOf(t.peer.number), s)
 		}
 	}
 }

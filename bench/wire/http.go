@@ -62,17 +62,18 @@ func ParseAnswer(data []byte) (a Answer, length int, err error) {
 		}
 		return a, length + n, nil
 	}
-	size := 0
+	size := uint64(0)
 	if field := a.Get("content-length"); field != "" {
-		if size, err = strconv.Atoi(field); err != nil {
+		if size, err = strconv.ParseUint(field, 10, 31); err != nil {
 			return a, 0, err
 		}
 	}
-	if len(data) < length+size {
+	end := length + int(size)
+	if len(data) < end {
 		return a, 0, nil
 	}
-	a.Body = data[length : length+size]
-	return a, length + size, nil
+	a.Body = data[length:end]
+	return a, end, nil
 }
 
 // Chunks takes the chunks of a body apart, in whatever pieces they come.

@@ -72,3 +72,30 @@ func TestFrame(t *testing.T) {
 		t.Error("frames of more than 64 KB are not taken")
 	}
 }
+
+// Whatever is read in whatever pieces is the same, and no length is made up.
+func FuzzWire(f *testing.F) {
+	for _, seed := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nab", "HTTP/1.1\r\n\r\n", "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", "\x81\x02ab", "fffffffff\r\n",
+	} {
+		f.Add([]byte(seed), uint16(3))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, at uint16) {
+		if _, n, err := ParseAnswer(data); err == nil && (n < 0 || n > len(data)) {
+			t.Errorf("an answer of %d bytes in %q", n, data)
+		}
+		if _, n, err := ParseFrame(data); err == nil && (n < 0 || n > len(data)) {
+			t.Errorf("a frame of %d bytes in %q", n, data)
+		}
+		var whole, pieces Chunks
+		var one, two []byte
+		n := whole.Decode(data, func(p []byte) { one = append(one, p...) })
+		i := min(int(at), len(data))
+		m := pieces.Decode(data[:i], func(p []byte) { two = append(two, p...) })
+		m += pieces.Decode(data[i:], func(p []byte) { two = append(two, p...) })
+		if m != n || string(one) != string(two) || whole.Ended != pieces.Ended {
+			t.Errorf("%q: %d bytes, %q; in pieces %d, %q", data, n, one, m, two)
+		}
+	})
+}

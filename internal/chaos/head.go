@@ -57,8 +57,8 @@ func requestLength(h http.Header) (n int64, known bool, err error) {
 		return 0, false, nil
 	}
 	if v := h.Get("Content-Length"); v != "" {
-		n, err = strconv.ParseInt(v, 10, 64)
-		return n, true, err
+		size, err := strconv.ParseUint(v, 10, 63)
+		return int64(size), true, err
 	}
 	return 0, true, nil
 }

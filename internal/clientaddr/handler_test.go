@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -169,6 +170,14 @@ func TestParseProxiesRefusesNames(t *testing.T) {
 	}
 }
 
+func TestProxiesOfIPv4MayBeWrittenInIPv6(t *testing.T) {
+	for _, s := range []string{"::ffff:10.0.0.1", "::ffff:10.0.0.0/104"} {
+		if p := (Proxies{}).mustAdd(t, s); !p.Trust(netip.MustParseAddr("10.0.0.1")) || p.Trust(netip.MustParseAddr("192.0.2.1")) {
+			t.Errorf("%s became %v", s, p)
+		}
+	}
+}
+
 // Whatever the headers are, the client is who connected, or one that a trusted
 // proxy named; and what is right of it in the list is trusted.
 func FuzzHeaders(f *testing.F) {
@@ -188,5 +197,25 @@ func FuzzHeaders(f *testing.F) {
 				t.Errorf("host %q", r.Host)
 			}
 		}), trusted, Either).ServeHTTP(httptest.NewRecorder(), r)
+	})
+}
+
+// What is understood as an address or a network is trusted, and nothing but
+// that: no name, no zone.
+func FuzzParseProxies(f *testing.F) {
+	for _, seed := range []string{"10.0.0.0/8", "::1", "::ffff:10.0.0.1", "10.0.0.1/33", "localhost", "fe80::1%eth0", "", "0.0.0.0/0", "::ffff:10.0.0.0/104"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		proxies, err := ParseProxies([]string{text})
+		if err != nil {
+			return
+		}
+		if a, err := netip.ParseAddr(strings.TrimSpace(text)); err == nil && !proxies.Trust(a) {
+			t.Errorf("%q is not trusted", text)
+		}
+		if one, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1"); !strings.Contains(text, "/") && proxies.Trust(one) && proxies.Trust(other) {
+			t.Errorf("%q is everybody", text)
+		}
 	})
 }

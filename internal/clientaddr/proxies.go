@@ -24,6 +24,9 @@ func ParseProxies(list []string) (Proxies, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", s)
 		}
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 { // Trust looks at addresses of IPv4 as such
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
 		all = append(all, p.Masked())
 	}
 	return all, nil

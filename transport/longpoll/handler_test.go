@@ -189,6 +189,17 @@ func TestMessages(t *testing.T) {
 		s := pushtest.Start(t, pushtest.Options{}).Create()
 		wantMessages(t, "echoed", s.Post(`"first":1,"messages":["a"],"attach":1`), 1, `"a"`)
 	}))
+	t.Run("an acknowledgement makes room for the messages that it comes with", bubble(func(t *testing.T) {
+		// Room for one message, either way: the echo of the second waits.
+		server := pushtest.Start(t, pushtest.Options{Limits: transport.Params{MaxInbox: 1, MaxOutbox: 1}})
+		s := server.Create()
+		s.Post(`"first":1,"messages":[1]`)
+		s.Post(`"first":2,"messages":[2]`)
+		if o := s.Post(`"first":3,"messages":[3],"ack":1`); o.Ack != 3 {
+			t.Errorf("got %+v", o)
+		}
+		s.Post(`"end":true`)
+	}))
 	t.Run("while the backend is behind, the answer is delayed", bubble(func(t *testing.T) {
 		slow := transport.Serve(func(ctx context.Context, st *transport.Stream, in <-chan []byte) error {
 			for range in {

@@ -101,17 +101,19 @@ func (e *Endpoint) Take(ctx context.Context, s *transport.Session, o *Object, or
 	if len(o.Messages) > 0 && o.First == 0 && !ordered {
 		return 0, e.refuse(badRequest("messages without first"))
 	}
+	// First what the client has: the messages may have to wait for a backend
+	// that waits for room to send.
+	if o.Attach == 0 || ordered {
+		if err := s.Ack(o.Ack); err != nil {
+			return 0, e.refuse(err)
+		}
+	}
 	if len(o.Messages) > 0 || !ordered { // else nobody asks what is accepted
 		ack, err = s.Push(ctx, o.First, o.frames())
 	}
 	var over *transport.Termination
 	if err != nil && !errors.As(err, &over) {
 		return ack, e.refuseAt(err, ack)
-	}
-	if o.Attach == 0 || ordered {
-		if err := s.Ack(o.Ack); err != nil {
-			return ack, e.refuse(err)
-		}
 	}
 	if len(o.Messages) > 0 {
 		if err := s.Stored(ctx); err != nil {
