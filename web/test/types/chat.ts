@@ -1,5 +1,5 @@
 // How an application uses the client, checked against mochi.d.ts and never run.
-import { connect, MochiError, type Carrier, type Client, type Subscription } from '../../mochi.js';
+import { connect, MochiError, type Carrier, type Client, type Subscription } from '../../client/mochi.js';
 
 interface Line {
   by: string;

@@ -1,7 +1,12 @@
-import { connect } from '../../mochi.js';
 import { BoshServer, DOMParser } from './boshserver.mjs';
 import { Clock, dice } from './clock.mjs';
 import { Server } from './server.mjs';
+
+// The client as it was written, or as it was built.
+const { BUILT } = process.env;
+const { connect } = await import(`../../client/mochi${BUILT ? '.min' : ''}.js`);
+// It is there at once, then, when a page asks for it.
+await import(`../../client/${BUILT ? 'bosh.min' : 'bosh/mover'}.js`);
 
 const LATENCY = 10;
 

@@ -1,0 +1,5 @@
+// What mochi.min.js is made of: the client, and what the parts that are loaded on demand have of it.
+export * from './mochi.js';
+export { Backoff } from './backoff.js';
+export { post } from './http.js';
+export { PushSession } from './session.js';
