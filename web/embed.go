@@ -15,7 +15,7 @@ import (
 	"io/fs"
 )
 
-//go:embed client/*.js client/*.d.ts client/bosh/*.js client/carriers/*.js
+//go:embed client/*.js client/*.d.ts client/bosh/*.js client/carriers/*.js client/tabs/*.js
 var clientFiles embed.FS
 
 // Client has the files of the client: mochi.min.js, the whole of it as one

@@ -30,6 +30,7 @@ function start(number) {
     setTimeout: (job, ms) => setTimeout(job, ms / SPEED),
     now: () => Date.now() * SPEED,
     random: Math.random,
+    queue: { messages: Infinity, bytes: Infinity },
   });
   let sessions = 0;
   client.on('session', () => ++sessions > 1 && process.stderr.write(`client ${number}: its session was lost\n`));

@@ -98,14 +98,20 @@ export class Keeper {
     if (!this.#store || this.kind !== PushSession) this.session?.close();
   }
 
-  close() {
+  /** @param keep another page goes on with the session, so it is not ended */
+  close(keep) {
     this.closed = true;
     this.#retry.stop();
     this.#mover?.abandon(new MochiError('closed'));
-    this.session?.close();
+    if (keep) {
+      this.leave();
+      this.session?.quit?.();
+    } else {
+      this.session?.close();
+      this.#store?.clear();
+    }
     this.session?.release?.();
     this.session = undefined;
-    this.#store?.clear();
   }
 
   // ---- for the mover

@@ -2,4 +2,6 @@
 export * from './mochi.js';
 export { Backoff } from './backoff.js';
 export { post } from './http.js';
+export { Keeper } from './keeper.js';
 export { PushSession } from './session.js';
+export { Store } from './store.js';

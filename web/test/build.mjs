@@ -12,7 +12,7 @@ import { minify } from 'terser';
 export const client = fileURLToPath(new URL('../client/', import.meta.url));
 
 // Each file, and the module that it begins with.
-const entries = { 'mochi.min.js': 'whole.js', 'bosh.min.js': 'bosh/mover.js' };
+const entries = { 'mochi.min.js': 'whole.js', 'bosh.min.js': 'bosh/mover.js', 'tabs.min.js': 'tabs/tabs.js' };
 
 // Properties that nobody outside of the client sees, on the wire, in a browser's
 // storage or in its interface: these get short names.

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { build, client, internal } from './build.mjs';
 
 const files = await build();
@@ -26,3 +27,13 @@ test('what is built moves between carriers as the sources do', async () => {
   const env = { ...process.env, BUILT: '1', NODE_TEST_CONTEXT: undefined };
   await promisify(execFile)(process.execPath, ['--test', 'unit/switch.test.mjs'], { cwd: import.meta.dirname, env });
 });
+
+// Bytes that each file has at most, compressed as servers do it.
+const sizes = { 'mochi.min.js': 10_240, 'bosh.min.js': 3072, 'tabs.min.js': 3072 };
+
+for (const [name, text] of Object.entries(files)) {
+  test(`${name} is small`, () => {
+    const size = gzipSync(text, { level: 9 }).length;
+    assert.ok(size <= sizes[name], `${size} bytes`);
+  });
+}

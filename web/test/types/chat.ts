@@ -6,7 +6,8 @@ interface Line {
   text: string;
 }
 
-const client: Client = connect({ bosh: false, carrier: 'auto', resume: 'chat' });
+const client: Client = connect({ bosh: false, carrier: 'auto', resume: 'chat', tabs: 'chat', token: async () => 'abc', queue: { messages: 10 } });
+console.log(client.user?.length, client.leading);
 
 const off = client.on('state', ({ state, carrier, reason }) => {
   const known: Carrier = carrier;
