@@ -1,5 +1,5 @@
-// Package web holds the browser client and the console for XMPP, so that a
-// server can serve them with itself.
+// Package web holds the browser client, the connection doctor and the console
+// for XMPP, so that a server can serve them with itself.
 //
 // The client is an ES module without dependencies (docs/client.md). A page says
 //
@@ -22,6 +22,18 @@ var clientFiles embed.FS
 // file, with what that loads on demand, and mochi.js, which is the same as it
 // was written, a module to a file.
 var Client fs.FS = sub(clientFiles, "client")
+
+//go:embed doctor
+var doctorFiles embed.FS
+
+// Doctor has the page that explains what a network does to each carrier of
+// push.v1, index.html, and its modules. It looks for these beside itself:
+// below /push/doctor/ it tries /push, /push/sse and /push/ws.
+//
+//	http.Handle("/push/doctor/", http.StripPrefix("/push/doctor/", http.FileServerFS(web.Doctor)))
+//
+// It needs nothing of a Content-Security-Policy but 'self', and no inline code.
+var Doctor fs.FS = sub(doctorFiles, "doctor")
 
 //go:embed xmpp
 var xmppFiles embed.FS
