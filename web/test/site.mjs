@@ -12,8 +12,8 @@ export class Site {
 
   // Starts a site of files, by path: the text, or a URL to read it from. What
   // goes wrong with a request is told by fault: 'block', it is forbidden;
-  // 'buffer', its answer is passed on when it is whole; a number, it is cut off
-  // after so many milliseconds.
+  // 'buffer', its answer is passed on when it is whole; a number, the proxy
+  // has patience for so many milliseconds.
   static async start(target, files, fault = () => undefined) {
     const site = new Site(target, files, fault);
     await new Promise((resolve) => site.#server.listen(0, '127.0.0.1', resolve));
@@ -35,7 +35,8 @@ export class Site {
         answer.writeHead(403, { 'Content-Type': 'text/html' }).end('<h1>Blocked by policy</h1>');
         return;
       }
-      if (wrong > 0) setTimeout(() => answer.destroy(), wrong);
+      const cut = () => (answer.headersSent ? answer.destroy() : answer.writeHead(504).end('<h1>Gateway timeout</h1>'));
+      const timer = wrong > 0 && setTimeout(cut, wrong);
       const outgoing = forward(incoming);
       outgoing.on('error', () => answer.destroy());
       outgoing.on('response', async (response) => {
@@ -47,7 +48,10 @@ export class Site {
         answer.writeHead(response.statusCode, response.rawHeaders);
         response.pipe(answer);
       });
-      answer.on('close', () => outgoing.destroy());
+      answer.on('close', () => {
+        clearTimeout(timer);
+        outgoing.destroy();
+      });
       incoming.pipe(outgoing);
     });
     this.#server.on('upgrade', (incoming, socket, head) => {
