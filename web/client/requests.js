@@ -91,6 +91,7 @@ export class Requests {
     const request = this.#pending.get(ref);
     this.#pending.delete(ref);
     this.#bytes -= request?.size ?? 0;
+    if (!this.#pending.size) this.#env.clearTimeout(this.#timer);
     return request;
   }
 
