@@ -54,6 +54,8 @@ func newChat(logger *slog.Logger) *chat {
 		panic(err) // the folder is compiled in
 	}
 	r.PathPrefix("/mochi/").Handler(static(http.StripPrefix("/mochi/", http.FileServerFS(web.Client))))
+	r.Handle("/push/doctor", http.RedirectHandler("/push/doctor/", http.StatusFound))
+	r.PathPrefix("/push/doctor/").Handler(static(http.StripPrefix("/push/doctor/", http.FileServerFS(web.Doctor))))
 	r.PathPrefix("/").Handler(static(http.FileServerFS(files)))
 	return &chat{r, m}
 }

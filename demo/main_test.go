@@ -68,7 +68,9 @@ func TestPageLoadsNothingFromElsewhere(t *testing.T) {
 	chat := newChat(slog.New(slog.DiscardHandler))
 	for path, kind := range map[string]string{
 		"/": "text/html", "/app.js": "text/javascript", "/theme.css": "text/css", "/icon.svg": "image/svg+xml",
-		"/mochi/mochi.js": "text/javascript", "/mochi/carriers/bosh.js": "text/javascript",
+		"/mochi/mochi.js": "text/javascript", "/mochi/bosh/session.js": "text/javascript",
+		"/push/doctor/": "text/html", "/push/doctor/probes.js": "text/javascript",
+		"/mochi/mochi.min.js": "text/javascript", "/mochi/bosh.min.js": "text/javascript",
 	} {
 		r, err := http.NewRequest("GET", path, nil)
 		if err != nil {

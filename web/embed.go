@@ -1,9 +1,9 @@
-// Package web holds the browser client and the console for XMPP, so that a
-// server can serve them with itself.
+// Package web holds the browser client, the connection doctor and the console
+// for XMPP, so that a server can serve them with itself.
 //
-// The client is an ES module without dependencies. A page says
+// The client is an ES module without dependencies (docs/client.md). A page says
 //
-//	import { connect } from '/mochi/mochi.js';
+//	import { connect } from '/mochi/mochi.min.js';
 //
 // where the server has
 //
@@ -15,11 +15,25 @@ import (
 	"io/fs"
 )
 
-//go:embed *.js mochi.d.ts carriers/*.js
-var files embed.FS
+//go:embed client/*.js client/*.d.ts client/bosh/*.js client/carriers/*.js client/tabs/*.js
+var clientFiles embed.FS
 
-// Client has the files of the client, mochi.js first of all, and nothing else.
-var Client fs.FS = files
+// Client has the files of the client: mochi.min.js, the whole of it as one
+// file, with what that loads on demand, and mochi.js, which is the same as it
+// was written, a module to a file.
+var Client fs.FS = sub(clientFiles, "client")
+
+//go:embed doctor
+var doctorFiles embed.FS
+
+// Doctor has the page that explains what a network does to each carrier of
+// push.v1, index.html, and its modules. It looks for these beside itself:
+// below /push/doctor/ it tries /push, /push/sse and /push/ws.
+//
+//	http.Handle("/push/doctor/", http.StripPrefix("/push/doctor/", http.FileServerFS(web.Doctor)))
+//
+// It needs nothing of a Content-Security-Policy but 'self', and no inline code.
+var Doctor fs.FS = sub(doctorFiles, "doctor")
 
 //go:embed xmpp
 var xmppFiles embed.FS

@@ -1,9 +1,9 @@
-// Clients of web/ in Node, for the run of the JavaScript client. What to do comes as one line of JSON on stdin; each
+// Clients of web/client in Node, for the run of the JavaScript client. What to do comes as one line of JSON on stdin; each
 // message that a client gets is written to stdout, after the client's number. It ends with stdin.
 
 import { createInterface } from 'node:readline';
 import { DOMParser as Parser } from '../../web/test/unit/boshserver.mjs';
-import { connect } from '../../web/mochi.js';
+import { connect } from '../../web/client/mochi.js';
 
 /** The client's patience is for people's networks; here time passes faster, so that more happens. */
 const SPEED = 2.5;
@@ -30,6 +30,7 @@ function start(number) {
     setTimeout: (job, ms) => setTimeout(job, ms / SPEED),
     now: () => Date.now() * SPEED,
     random: Math.random,
+    queue: { messages: Infinity, bytes: Infinity },
   });
   let sessions = 0;
   client.on('session', () => ++sessions > 1 && process.stderr.write(`client ${number}: its session was lost\n`));

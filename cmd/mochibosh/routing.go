@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -15,6 +16,7 @@ import (
 	"github.com/mochibosh/mochibosh/transport/longpoll"
 	"github.com/mochibosh/mochibosh/transport/push"
 	"github.com/mochibosh/mochibosh/transport/sse"
+	"github.com/mochibosh/mochibosh/web"
 	"github.com/mochibosh/mochibosh/websocket"
 )
 
@@ -25,6 +27,8 @@ const (
 	pathPush      = "/push"
 	pathPublish   = "/api/publish"
 	pathConsole   = "/console/"
+	pathClient    = "/mochi/"
+	pathDoctor    = "/push/doctor/"
 )
 
 // handler returns all endpoints. Requests come to them as their clients made
@@ -67,6 +71,9 @@ func (g *gateway) handler() http.Handler {
 		sockets := websocket.NewHandler(g.manager, &websocket.Options{Push: options, Compression: s.WebSocketCompress})
 		route("push-websocket", g.only(s.Push, g.refuse(sockets)), pathPush+"/ws")
 		route("publish", g.only(s.Push, g.backend.bus.PublishHandler()), pathPublish)
+		r.Handle(strings.TrimSuffix(pathDoctor, "/"), http.RedirectHandler(pathDoctor, http.StatusFound))
+		r.PathPrefix(pathDoctor).Handler(g.observed("doctor", g.only(s.Push, pages(pathDoctor, web.Doctor))))
+		r.PathPrefix(pathClient).Handler(g.observed("client", g.only(s.Push, g.shared(pages(pathClient, web.Client)))))
 	}
 	route("healthz", http.HandlerFunc(g.healthz), "/healthz")
 	route("readyz", http.HandlerFunc(g.readyz), "/readyz")

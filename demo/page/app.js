@@ -1,4 +1,4 @@
-import { connect } from '/mochi/mochi.js';
+import { connect } from '/mochi/mochi.min.js';
 import { CarrierControl, carrierName } from './carrier.js';
 import { Composer } from './composer.js';
 import { Network } from './cut.js';

@@ -229,7 +229,7 @@ func (p *poller) hold()        { p.post("/push", p.claim()) }
 func (p *poller) next() []byte { return p.take(p.answer()) }
 
 // An acknowledger knows when an acknowledgement that rides on nothing goes
-// alone, as our client in JavaScript has it (web/uplink.js).
+// alone, as our client in JavaScript has it (web/client/uplink.js).
 type acknowledger struct {
 	eager bool // after each answer
 	acked int

@@ -1,12 +1,13 @@
 // How an application uses the client, checked against mochi.d.ts and never run.
-import { connect, MochiError, type Carrier, type Client, type Subscription } from '../../mochi.js';
+import { connect, MochiError, type Carrier, type Client, type Subscription } from '../../client/mochi.js';
 
 interface Line {
   by: string;
   text: string;
 }
 
-const client: Client = connect({ bosh: false, carrier: 'auto', resume: 'chat' });
+const client: Client = connect({ bosh: false, carrier: 'auto', resume: 'chat', tabs: 'chat', token: async () => 'abc', queue: { messages: 10 } });
+console.log(client.user?.length, client.leading);
 
 const off = client.on('state', ({ state, carrier, reason }) => {
   const known: Carrier = carrier;

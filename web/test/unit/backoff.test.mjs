@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../backoff.js';
+import { Backoff } from '../../client/backoff.js';
 import { Clock, dice } from './clock.mjs';
 import { World } from './fake.mjs';
 

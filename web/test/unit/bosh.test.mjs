@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { unwrap, wrap } from '../../carriers/body.js';
+import { unwrap, wrap } from '../../client/bosh/body.js';
 import { DOMParser } from './boshserver.mjs';
 import { World } from './fake.mjs';
 

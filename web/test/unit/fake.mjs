@@ -1,7 +1,13 @@
-import { connect } from '../../mochi.js';
 import { BoshServer, DOMParser } from './boshserver.mjs';
 import { Clock, dice } from './clock.mjs';
 import { Server } from './server.mjs';
+
+// The client as it was written, or as it was built.
+const { BUILT } = process.env;
+const load = (name) => import(`../../client/${name}.js`);
+const { connect } = await load(BUILT ? 'mochi.min' : 'mochi');
+// They are there at once, then, when a page asks for them.
+await Promise.all(BUILT ? [load('bosh.min'), load('tabs.min')] : [load('bosh/mover'), load('tabs/tabs')]);
 
 const LATENCY = 10;
 
@@ -11,6 +17,8 @@ export class World {
   server = new Server(this.clock);
   bosh = new BoshServer(this.clock, this.server.bus);
   locks = new Locks();
+  /** What all pages have stored together. */
+  items = new Map();
   /** Whether anything reaches the server at all. */
   up = true;
   /** Each request: {url, body, at}. */
@@ -181,6 +189,7 @@ export class Page {
     this.#world = world;
     this.#options = options;
     this.items = items;
+    this.BroadcastChannel = channelsOf(world, this.#channels);
     this.client = connect({ ...this.#environment(), ...options });
     this.client.on('error', (error) => this.errors.push(error));
     this.client.on('state', (news) => this.states.push(`${news.state} ${news.carrier}`));
@@ -235,13 +244,10 @@ export class Page {
       WebSocket: world.WebSocket(this),
       EventSource: world.EventSource(this),
       DOMParser,
-      storage: {
-        getItem: (key) => this.items.get(key) ?? null,
-        setItem: (key, value) => this.items.set(key, value),
-        removeItem: (key) => this.items.delete(key),
-      },
+      storage: storageOf(this.items),
+      sharedStorage: storageOf(world.items),
       locks: world.locks.of(this),
-      BroadcastChannel: channelsOf(world, this.#channels),
+      BroadcastChannel: this.BroadcastChannel,
       setTimeout: (job, ms) => world.clock.setTimeout(() => this.#dead || job(), ms),
       clearTimeout: world.clock.clearTimeout,
       now: world.clock.now,
@@ -255,23 +261,56 @@ export class Page {
 /** Web Locks, of all pages together. */
 class Locks {
   #held = new Map();
+  #waiting = [];
 
   of(page) {
     return {
-      request: async (name, _options, use) => {
+      request: async (name, options, use = options) => {
         await undefined;
-        if (this.#held.has(name)) return use(null);
-        this.#held.set(name, page);
+        if (this.#held.has(name) && options.ifAvailable) return use(null);
+        await this.#turn({ name, page, signal: options.signal });
         await use({ name });
-        if (this.#held.get(name) === page) this.#held.delete(name);
+        if (this.#held.get(name) === page) this.#release(name);
         return undefined;
       },
     };
   }
 
   free(page) {
-    for (const [name, owner] of this.#held) if (owner === page) this.#held.delete(name);
+    this.#waiting = this.#waiting.filter((one) => one.page !== page);
+    for (const [name, owner] of this.#held) if (owner === page) this.#release(name);
   }
+
+  #turn(one) {
+    if (this.#held.has(one.name)) {
+      return new Promise((go, abort) => {
+        this.#waiting.push({ ...one, go });
+        one.signal?.addEventListener('abort', () => {
+          this.#waiting = this.#waiting.filter(({ go: other }) => other !== go);
+          abort(one.signal.reason);
+        });
+      });
+    }
+    this.#held.set(one.name, one.page);
+    return undefined;
+  }
+
+  #release(name) {
+    this.#held.delete(name);
+    const next = this.#waiting.find((one) => one.name === name);
+    if (!next) return;
+    this.#waiting = this.#waiting.filter((one) => one !== next);
+    this.#held.set(name, next.page);
+    next.go();
+  }
+}
+
+function storageOf(items) {
+  return {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => items.set(key, value),
+    removeItem: (key) => items.delete(key),
+  };
 }
 
 const channels = new Set();
@@ -289,7 +328,8 @@ function channelsOf(world, mine) {
     postMessage(data) {
       for (const other of channels) {
         if (other === this || other.name !== this.name || other.world !== world) continue;
-        world.later(() => channels.has(other) && other.onmessage?.({ data }), 1);
+        const copy = structuredClone(data);
+        world.later(() => channels.has(other) && other.onmessage?.({ data: copy }), 1);
       }
     }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Inbox, Outbox } from '../../lines.js';
+import { Inbox, Outbox } from '../../client/lines.js';
 import { dice } from './clock.mjs';
 import { World } from './fake.mjs';
 

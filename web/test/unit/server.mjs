@@ -12,6 +12,8 @@ export class Server {
   /** Messages from clients as the backend got them, for the backend "raw". */
   raw = [];
   created = 0;
+  /** Who a token is of: {user, expires} or {code}. */
+  signIn = () => ({});
   #clock;
   #tickets = new Map();
   #count = 0;
@@ -41,12 +43,20 @@ export class Server {
     slot?.answer({ end });
   }
 
+  refresh(session, { token, ref }) {
+    const { code, expires } = this.signIn(token);
+    session.tell(code ? { type: 'error', ref, code, message: code } : { type: 'refreshed', ref, expires });
+  }
+
   // ---- carriers; each gives the object through `answer`, at once or later
 
   post(text, answer) {
     const object = JSON.parse(text);
     if (text.length > this.limits.body) return answer(error('too-big'), 413);
-    if (!object.session) return answer(this.#create(object), 201);
+    if (!object.session) {
+      const created = this.#create(object);
+      return answer(created, created.error ? status(created) : 201);
+    }
     const session = this.#find(object);
     if (session.error) return answer(session, status(session));
     const refused = this.#take(session, object);
@@ -87,6 +97,7 @@ export class Server {
     if (!object.session) {
       const created = this.#create(object);
       answer(created);
+      if (created.error) return undefined;
       session = this.sessions.get(created.session);
       session.slot = { answer, close, sent: 0 };
       this.#ping(session);
@@ -120,13 +131,16 @@ export class Server {
 
   // ----
 
-  #create({ to, messages }) {
+  #create({ to, token, messages }) {
+    const { code, ...who } = this.signIn(token);
+    if (code) return error(code);
     if (messages) throw new Error('a creation with messages may publish twice');
     this.created++;
     const session = {
       id: `s${++this.#count}`,
       key: `k${this.#count}-0123456789`,
       to,
+      user: who.user,
       attach: 0,
       got: 0,
       early: new Map(),
@@ -141,13 +155,17 @@ export class Server {
     this.sessions.set(session.id, session);
     this.#idle(session);
     const { id, key } = session;
-    return { session: id, key, wait: WAIT, inactivity: INACTIVITY, ping: PING, limits: this.limits, ack: 0 };
+    return { session: id, key, ...who, wait: WAIT, inactivity: INACTIVITY, ping: PING, limits: this.limits, ack: 0 };
   }
 
-  #find({ session: id, key }) {
+  #find({ session: id, key, token }) {
     const session = this.sessions.get(id);
     if (!session) return error('gone');
-    return session.key === key ? session : error('forbidden');
+    if (session.key !== key) return error('forbidden');
+    if (token === undefined) return session;
+    const { code, user } = this.signIn(token);
+    if (code) return error(code);
+    return user === session.user ? session : error('forbidden');
   }
 
   /** Acknowledgement and messages of an object; gives an error object if it is refused. */
@@ -167,6 +185,7 @@ export class Server {
       value = session.early.get(session.got + 1);
       session.early.delete(++session.got);
       if (session.to === 'raw') this.raw.push(value);
+      else if (value?.op === 'refresh') this.refresh(session, value);
       else this.bus.take(session, value);
     }
     return undefined;
@@ -227,7 +246,7 @@ export class Server {
   }
 }
 
-const STATUS = { gone: 410, forbidden: 403, ahead: 409, replaced: 409, window: 409, 'too-big': 413 };
+const STATUS = { unauthorized: 401, expired: 401, gone: 410, forbidden: 403, ahead: 409, replaced: 409, window: 409, 'too-big': 413 };
 
 function error(code) {
   return { error: { code, message: code } };

@@ -86,7 +86,7 @@ test('a move before there is a session makes no second one', async () => {
 test('a move to a carrier that is mute fails, and the old one goes on', async () => {
   for (const to of ['websocket', 'sse', 'bosh']) {
     const world = new World();
-    const page = world.page({ carrier: 'longpoll' });
+    const page = world.page({ queue: { messages: 10_000 }, carrier: 'longpoll' });
     world.fault = ({ kind, url }) => (kind === 'ws' || kind === 'sse' || url === '/http-bind' ? 'mute' : undefined);
     await underLoad(world, page, async () => {
       const used = assert.rejects(page.client.use(to), { code: 'silent' });

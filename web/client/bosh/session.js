@@ -23,6 +23,7 @@ export class BoshSession {
   usable = false;
   #url;
   #to;
+  #token;
   #type;
   #sid;
   #rid;
@@ -32,25 +33,40 @@ export class BoshSession {
   #open = new Map();
   #queue = [];
   #resting;
+  #signature;
   #working = false;
 
-  constructor({ env, urls, to, on }) {
+  constructor({ env, urls, to, token, on }) {
     Object.assign(this, { env, on });
     this.#url = urls.bosh;
     this.#to = to || undefined;
+    this.#token = token;
     this.#type = contentType(urls.bosh, env.base);
     // XEP-0124 §14.1 "a large, random, positive integer"; what is left below 2^53 lasts for ever.
     this.#rid = this.#next = Math.floor(env.random() * 2 ** 51) + 1;
   }
 
-  start() {
+  async start() {
     this.on.state('connecting', 'bosh');
+    if (this.#token) await this.#sign();
+    if (this.over) return;
     const lang = this.env.document?.documentElement?.lang || 'en';
     this.#request({ to: this.#to, 'xml:lang': lang, ver: '1.11', wait: WAIT, hold: 1, ack: 1 });
   }
 
   get idle() {
     return !this.#queue.length && ![...this.#open.values()].some((request) => request.messages.length);
+  }
+
+  get backlog() {
+    const all = this.#unconfirmed;
+    return { count: all.length, bytes: all.join('').length };
+  }
+
+  /** A body may not change, so it is too late for what is in one. */
+  withdraw(json) {
+    const at = this.#queue.indexOf(json);
+    if (at >= 0) this.#queue.splice(at, 1);
   }
 
   send(json) {
@@ -67,9 +83,22 @@ export class BoshSession {
     if (this.over) return;
     if (this.#sid) {
       const body = this.#body({ type: 'terminate' }, this.#queue);
-      post(this.env, this.#url, body, { type: this.#type, keepalive: body.length < 20_000 }).catch(() => {});
+      post(this.env, this.#url, body, { headers: { 'Content-Type': this.#type }, keepalive: body.length < 20_000 }).catch(() => {});
     }
     this.#stop();
+  }
+
+  async #sign() {
+    try {
+      this.#signature = await this.#token.get();
+    } catch ({ code, message }) {
+      this.#stop();
+      this.on.gone({ code, message, retry: true, unsent: this.#unconfirmed });
+    }
+  }
+
+  get #unconfirmed() {
+    return [...this.#open.values()].flatMap((request) => request.messages).concat(this.#queue);
   }
 
   #stop() {
@@ -100,7 +129,9 @@ export class BoshSession {
     const timeout = this.#sid ? Math.max(wait * 1.1, wait + 2000) : PATIENCE;
     request.startedAt = this.env.now();
     try {
-      const answer = await post(this.env, this.#url, request.body, { abort, timeout, type: this.#type });
+      const headers = { 'Content-Type': this.#type };
+      if (!this.#sid && this.#signature) headers.Authorization = `Bearer ${this.#signature}`;
+      const answer = await post(this.env, this.#url, request.body, { abort, timeout, headers });
       if (!answer.ok) throw new MochiError('http', `${this.#url}: HTTP ${answer.status}`, answer);
       request.answer = unwrap(this.env.DOMParser, answer.text);
       if (!request.answer) throw new MochiError('http', `${this.#url}: not a body of BOSH`);
@@ -121,11 +152,20 @@ export class BoshSession {
   #troubled(request, error) {
     const { status } = error;
     if (status === 413) return this.#tooBig(request);
+    if (this.#token && !this.#sid && [401, 403].includes(status)) return this.#refused(status);
     if (this.#agreed.legacy && [400, 403, 404].includes(status)) return this.#finish('item-not-found');
     this.on.trouble(error);
     if (this.#working) this.on.state('reconnecting', 'bosh', error);
     this.#working = false;
     request.retry.again(() => this.#post(request), error.retryAfter);
+  }
+
+  /** The server does not take our token. */
+  #refused(status) {
+    const [code, retry] = status === 401 ? ['unauthorized', this.#token.renewable] : ['forbidden', false];
+    const unsent = this.#unconfirmed;
+    this.#stop();
+    this.on.gone({ code, message: code, retry, unsent });
   }
 
   #repeat(last) {
@@ -203,7 +243,7 @@ export class BoshSession {
   }
 
   #finish(condition = 'normal') {
-    const unsent = [...this.#open.values()].flatMap((request) => request.messages).concat(this.#queue);
+    const unsent = this.#unconfirmed;
     this.#stop();
     this.on.gone({ code: condition, message: condition, retry: !HOPELESS.includes(condition), unsent });
   }

@@ -35,6 +35,8 @@ export class Link {
   async start() {
     this.#expect(FIRST_WORD[this.carrier]);
     try {
+      if (this.session.unsigned) await this.session.sign();
+      if (this.done) return;
       // Only a WebSocket can create the session by itself, and it must not while a post does.
       if (this.carrier !== 'websocket' || this.session.creating) await this.session.create();
       if (!this.done) this.#wire = carriers[this.carrier](this);

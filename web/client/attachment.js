@@ -7,6 +7,8 @@ const PROVEN = 10_000;
 const TRUSTED = 60_000;
 /** How often another may take the session over before we leave it to them. */
 const STEALS = 3;
+/** These say nothing of the carrier by which we learnt them. */
+const BLAMELESS = ['replaced', 'unauthorized', 'expired', 'token'];
 
 /**
  * Keeps a session attached: tries carriers, moves between them, comes back after a loss.
@@ -148,7 +150,7 @@ export class Attachment {
   #judge({ age, carrier }, { code }) {
     if (age > PROVEN) this.#retry.reset();
     if (age > TRUSTED && code !== 'silent') this.#choice.trusted(carrier);
-    if (code === 'replaced') return false;
+    if (BLAMELESS.includes(code)) return false;
     return (age < PROVEN || code === 'silent') && this.#choice.failed(carrier);
   }
 

@@ -21,7 +21,8 @@ export function environment(options) {
   };
   const env = {};
   for (const name in defaults) env[name] = options[name] === undefined ? defaults[name] : options[name];
-  env.storage = options.storage ?? sessionStorageOf(world);
+  env.storage = options.storage ?? storageOf(world, 'sessionStorage');
+  env.sharedStorage = options.sharedStorage ?? storageOf(world, 'localStorage');
   return env;
 }
 
@@ -32,9 +33,9 @@ function random() {
 }
 
 /** Reading the property alone throws where a page may not store anything. */
-function sessionStorageOf(world) {
+function storageOf(world, name) {
   try {
-    return world.sessionStorage;
+    return world[name];
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-// The browser client of mochibosh.
+// The client of mochibosh, for browsers, workers and Node.js: docs/client.md.
 
 export type Carrier = 'websocket' | 'sse' | 'longpoll' | 'bosh';
 export type State = 'connecting' | 'open' | 'reconnecting' | 'closed';
@@ -6,6 +6,8 @@ export type State = 'connecting' | 'open' | 'reconnecting' | 'closed';
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
 export interface Options {
+  /** Where the server is, unless it is that of the page: 'https://push.example'. */
+  url?: string;
   /** Addresses of the carriers; `false` switches one off. SSE needs `longpoll` too: messages go up there. */
   longpoll?: string | false; // '/push'
   sse?: string | false; // '/push/sse'
@@ -17,6 +19,11 @@ export interface Options {
   to?: string;
   /** Name under which the session survives a reload of the page (push.v1 only); false, the default: it ends with it. */
   resume?: string | false;
+  /** Name under which all tabs of the browser share one connection; false, the default: each has its own. */
+  tabs?: string | false;
+  /** Proves who we are, or gives what does: it is called for each new session, and before the token expires. */
+  token?: string | (() => string | undefined | Promise<string | undefined>);
+  queue?: Queue;
 
   // What is taken from the world unless it is given here: for tests, and for workers without DOMParser.
   fetch?: typeof fetch;
@@ -26,6 +33,7 @@ export interface Options {
   BroadcastChannel?: unknown;
   locks?: unknown;
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+  sharedStorage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
   setTimeout?: (job: () => void, ms: number) => unknown;
   clearTimeout?: (timer: unknown) => void;
   now?: () => number;
@@ -35,6 +43,14 @@ export interface Options {
   base?: string;
   target?: unknown;
   document?: unknown;
+}
+
+/** What may wait to be confirmed. */
+export interface Queue {
+  messages?: number; // 1000
+  bytes?: number; // 1 MiB
+  /** Milliseconds, 240,000: less than the five minutes for which the bus remembers ids. Infinity: for ever. */
+  age?: number;
 }
 
 export interface Member {
@@ -102,18 +118,26 @@ export interface Events {
 export interface Client {
   readonly state: State;
   readonly carrier: Carrier | '';
+  /** Whom the server took us for, by the token. */
+  readonly user: string | undefined;
+  /** Whether the connection is this tab's; false: it is that of another one. */
+  readonly leading: boolean;
   /** Gives a function that takes the listener off. */
   on<E extends keyof Events>(event: E, listener: (value: Events[E]) => unknown): () => void;
   /** Subscribing again to a topic replaces the subscription. */
   subscribe<T = any>(topic: string, options?: SubscribeOptions<T>): Subscription;
   /**
-   * Settles when the message is in its topic, was refused, or the client is closed; through everything else it waits.
+   * Settles when the message is in its topic, was refused, has waited for too long (`timeout`), or the client is
+   * closed; through everything else it waits. If too much waits already it is refused at once (`full`).
    * With an `id` of your own it is published once, even if you publish it again within five minutes.
    */
   publish(topic: string, data: Json, options?: { id?: string }): Promise<{ offset: number; duplicate: boolean }>;
   /** Who is in a topic. */
   presence(topic: string): Promise<Member[]>;
-  /** A message for a backend that is not the bus: once and in order as long as the session lives. */
+  /**
+   * A message for a backend that is not the bus: once and in order as long as the session lives. Throws `full` if too
+   * much waits. Not with `tabs`.
+   */
   send(value: Json): void;
   /**
    * Switches to a carrier while all goes on; resolves when it is attached. If that fails it rejects, and the client
@@ -129,7 +153,7 @@ export function connect(options?: Options): Client;
 export class MochiError extends Error {
   /**
    * Of the protocol, or `network`, `http` (an answer that is not of our server), `silent`, `lost`, `closed`,
-   * `superseded`, `unsupported`.
+   * `superseded`, `unsupported`, `full`, `timeout`, `token` (there is none to be had).
    */
   readonly code: string;
 }

@@ -1,3 +1,6 @@
+/** Messages that wait for their handler at most, where the server cannot see that they do. */
+const MAX_WAITING = 1000;
+
 /**
  * One topic that the page listens to: its position, and its handlers, which run one at a time.
  *
@@ -15,6 +18,7 @@ export class Topic {
   #asked;
   #live = false;
   #fresh = true;
+  #waiting = 0;
 
   constructor(client, name, options) {
     Object.assign(this, { name, options });
@@ -77,8 +81,20 @@ export class Topic {
 
   #message({ offset, data }) {
     if (offset <= this.seen) return undefined;
+    if (this.#client.shared && (offset > this.seen + 1 || this.#waiting >= MAX_WAITING)) return this.#interrupt();
     this.seen = offset;
     return this.#enqueue('message', { topic: this.name, offset, data }, { epoch: this.epoch, offset });
+  }
+
+  /**
+   * Where tabs share a session, the subscription of another one may have taken the place of ours and begun later; and
+   * nobody holds messages back for us. So we ask for them again, when the handlers are through with what there is.
+   */
+  #interrupt() {
+    this.#live = false;
+    const again = () => this.#client.resubscribe(this.name);
+    if (this.#tail) this.#tail.then(again);
+    else again();
   }
 
   /** In another epoch offsets start over; in ours they never go back. */
@@ -92,9 +108,14 @@ export class Topic {
   #enqueue(type, event, position) {
     const run = () => this.#client.guard(() => this.options[type]?.(event));
     const done = () => (this.position = position ?? this.position);
+    this.#waiting++;
     const promise = this.#tail ? this.#tail.then(run) : run();
-    if (!promise) return void done();
+    if (!promise) {
+      this.#waiting--;
+      return void done();
+    }
     const tail = promise.then(() => {
+      this.#waiting--;
       done();
       if (this.#tail === tail) this.#tail = undefined;
     });

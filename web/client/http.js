@@ -6,10 +6,9 @@ import { MochiError } from './error.js';
  *
  * @returns {Promise<{status: number, ok: boolean, text: string, retryAfter: number}>}
  */
-export async function post(env, url, body, { timeout, abort = new AbortController(), type, ...rest } = {}) {
+export async function post(env, url, body, { timeout, abort = new AbortController(), headers, ...rest } = {}) {
   const timer = timeout && env.setTimeout(() => abort.abort(), timeout);
   try {
-    const headers = type && { 'Content-Type': type };
     const answer = await env.fetch(url, { method: 'POST', body, headers, signal: abort.signal, cache: 'no-store', ...rest });
     const text = await answer.text();
     return { status: answer.status, ok: answer.ok, text, retryAfter: retryAfter(env, answer) };

@@ -1,16 +1,29 @@
 import { Choice } from './choice.js';
 import { environment, watch } from './env.js';
 import { MochiError } from './error.js';
+import { byteLength } from './lines.js';
 import { Keeper } from './keeper.js';
-import { Requests } from './requests.js';
+import { Requests, demandRoom } from './requests.js';
 import { Store } from './store.js';
+import { Token } from './token.js';
 import { Topic } from './topic.js';
 
 const URLS = { longpoll: '/push', sse: '/push/sse', websocket: '/push/ws', bosh: '/http-bind' };
 const TOPICAL = ['subscribed', 'message', 'join', 'leave', 'dropped'];
+/** What the server says of our token. */
+const SIGN_IN = ['expiring', 'expired', 'refreshed'];
 const REPLIES = ['published', 'unsubscribed', 'presence', 'error'];
 /** Milliseconds after which a page that was reloaded has subscribed to what it wants. */
 const SETTLED = 10_000;
+/**
+ * What may wait at most: so many messages, of so many bytes together, for so many milliseconds. The bus knows an id
+ * again for five minutes, so what is repeated later than that may come twice.
+ */
+const QUEUE = { messages: 1000, bytes: 1_048_576, age: 240_000 };
+/** In place of a keeper of sessions, until it is there. */
+const NOBODY = { ready: false, leading: false, save() {}, wake() {}, leave() {}, close() {} };
+/** Positions that are kept of topics of an earlier page. */
+const MAX_STORED = 200;
 
 /** Connects at once, and sees to it for ever that it stays so, until `close`. */
 export function connect(options = {}) {
@@ -22,6 +35,10 @@ class Client {
   state = 'connecting';
   carrier = '';
   #env;
+  #queue;
+  #token;
+  /** Something was refused because the token is too old: it is asked again with the next one. */
+  #tooOld = false;
   #supports;
   #keeper;
   #requests;
@@ -37,19 +54,37 @@ class Client {
   #news;
   #awaited = new Set();
   #startedAt;
+  #joining;
+  #restoredAt;
   #ignoreWorld;
 
-  constructor({ carrier = 'auto', to = '', resume = false, ...options }) {
-    const env = (this.#env = environment(options));
-    const urls = Object.fromEntries(Object.entries(URLS).map(([name, url]) => [name, options[name] ?? url]));
+  constructor({ carrier = 'auto', to = '', resume = false, url: base = '', queue, token, tabs, ...world }) {
+    const env = (this.#env = environment(world));
+    const urls = Object.fromEntries(Object.entries(URLS).map(([name, url]) => [name, world[name] ?? base + url]));
     const choice = new Choice(env, urls, carrier === 'bosh' ? 'auto' : carrier);
     this.#supports = (name) => (name === 'bosh' ? !!(urls.bosh && env.DOMParser) : choice.has(name));
     this.#demand(carrier);
     this.#startedAt = env.now();
-    this.#requests = new Requests(env);
-    this.#keeper = new Keeper({ env, urls, to, choice }, resume ? new Store(env, resume) : undefined, this.#callbacks());
+    this.#queue = { ...QUEUE, ...queue };
+    this.#token = token && new Token(token);
+    this.#requests = new Requests(env, this.#queue, (json) => this.#withdraw(json));
+    const setup = { env, urls, to, token: this.#token, choice };
+    const store = resume ? new Store(env, resume) : undefined;
+    this.#keeper = new Keeper(setup, store, this.#callbacks());
     this.#ignoreWorld = watch(env, { wake: () => this.#keeper.wake(), leave: () => this.#keeper.leave() });
-    this.#keeper.begin(carrier === 'bosh');
+    const options = { setup, store, name: tabs, id: this.#requests.tag, age: this.#queue.age };
+    if (tabs && env.BroadcastChannel) this.#joining = this.#join(options, carrier === 'bosh');
+    else this.#keeper.begin(carrier === 'bosh');
+  }
+
+  /** Whether the connection is this tab's. */
+  get leading() {
+    return this.#keeper.leading ?? true;
+  }
+
+  /** Who we are to the server. */
+  get user() {
+    return this.#keeper.session?.user;
   }
 
   /** @returns {() => void} takes the listener off */
@@ -92,7 +127,11 @@ class Client {
   /** A message for a backend that is not the bus. It belongs to the session, and may be lost with it. */
   send(value) {
     this.#demandOpen();
+    if (this.shared) throw new MochiError('unsupported', 'tabs share the session');
     const json = JSON.stringify(value);
+    const { count = 0, bytes = 0 } = this.#keeper.session?.backlog ?? {};
+    const waiting = { count: count + this.#raw.length, bytes: bytes + this.#raw.join('').length };
+    demandRoom(this.#queue, waiting, byteLength(json));
     if (this.#keeper.ready) this.#keeper.session.send(json);
     else this.#raw.push(json);
   }
@@ -101,6 +140,7 @@ class Client {
   async use(carrier) {
     this.#demand(carrier);
     this.#demandOpen();
+    if (this.#joining) await this.#joining;
     return this.#keeper.use(carrier);
   }
 
@@ -129,7 +169,38 @@ class Client {
     this.#announce();
   }
 
+  /** Whether other tabs speak through the same session. */
+  get shared() {
+    return !!this.#joining;
+  }
+
+  resubscribe(name) {
+    const topic = this.#topics.get(name);
+    if (topic && this.#keeper.ready) this.#subscribe(topic);
+  }
+
   // ---- beginning and end
+
+  /** The tabs share one connection; what does that is loaded now. Without it we go alone. */
+  async #join(options, bosh) {
+    const single = this.#keeper;
+    const alone = () => {
+      this.#joining = undefined;
+      if (this.state === 'closed') return;
+      this.#keeper = single;
+      single.begin(bosh);
+    };
+    this.#keeper = NOBODY;
+    try {
+      const { Tabs } = await import('./tabs/tabs.js');
+      if (this.state === 'closed') return;
+      this.#keeper = new Tabs(options, { ...this.#callbacks(), alone, again: (name) => this.resubscribe(name) });
+      this.#keeper.begin(bosh);
+    } catch (error) {
+      this.#emit('error', error);
+      alone();
+    }
+  }
 
   #callbacks() {
     return {
@@ -158,9 +229,10 @@ class Client {
   // ---- sessions
 
   /** What the page had before its reload. */
-  #restore({ topics = {}, publishes = [] }) {
+  #restore({ at, topics = {}, publishes = [] }) {
+    this.#restoredAt = at;
     this.#stored = topics;
-    this.#requests.adopt(publishes);
+    this.#requests.adopt(publishes, at);
   }
 
   /** A session is there: everything that is wanted is asked of it. */
@@ -168,10 +240,14 @@ class Client {
     this.#held = [];
     this.#news = { resumed, recovered: this.#news?.recovered ?? true, unconfirmed: this.#news?.unconfirmed ?? [] };
     this.#awaited = new Set();
-    for (const topic of this.#topics.values()) this.#subscribe(topic);
-    for (const [ref, json] of this.#requests.unanswered) this.#transmit(json, (error) => this.#requests.fail(ref, error));
+    this.#askAll();
     for (const json of this.#raw.splice(0)) this.#transmit(json, (error) => this.#emit('error', error));
     this.#announce();
+  }
+
+  #askAll() {
+    for (const topic of this.#topics.values()) this.#subscribe(topic);
+    for (const [ref, json] of this.#requests.unanswered) this.#transmit(json, (error) => this.#requests.fail(ref, error));
   }
 
   /** Tells of the new session once it is known whether anything was lost with the old one. */
@@ -186,14 +262,15 @@ class Client {
   #salvage(unsent) {
     const values = unsent.map((json) => JSON.parse(json));
     const ours = (value) => typeof value?.op === 'string' && typeof value.ref === 'string';
-    this.#requests.adopt(values.filter((value) => ours(value) && value.op === 'publish'));
+    // Those that nobody here waits for are from before a reload.
+    this.#requests.adopt(values.filter((value) => ours(value) && value.op === 'publish'), this.#restoredAt);
     const unconfirmed = values.filter((value) => value !== null && !ours(value));
     this.#news = { recovered: this.#news?.recovered ?? true, unconfirmed: [...(this.#news?.unconfirmed ?? []), ...unconfirmed] };
     this.#awaited.clear();
   }
 
   #positions() {
-    const positions = { ...this.#stored };
+    const positions = Object.fromEntries(Object.entries(this.#stored).slice(-MAX_STORED));
     for (const { name, position } of this.#topics.values()) positions[name] = position;
     return positions;
   }
@@ -229,6 +306,11 @@ class Client {
     if (this.#keeper.session?.usable) this.#transmit(json, (error) => this.#requests.fail(op.ref, error));
     else this.#keeper.save();
     return answer;
+  }
+
+  #withdraw(json) {
+    this.#held = this.#held.filter(([held]) => held !== json);
+    this.#keeper.session?.withdraw(json);
   }
 
   #transmit(json, refused) {
@@ -267,12 +349,30 @@ class Client {
   #message(value, current) {
     if (REPLIES.includes(value?.type) && 'ref' in value) return this.#answer(value);
     if (!current) return undefined;
+    if (SIGN_IN.includes(value?.type) && this.#token) return void this.#signIn(value);
+    if (value?.type === 'error' && value.code) return this.#emit('error', new MochiError(value.code, value.message));
     if (!TOPICAL.includes(value?.type) || typeof value.topic !== 'string') return this.#emit('message', value);
     const topic = this.#topics.get(value.topic);
     return topic ? topic.receive(value) : this.#stray(value.topic);
   }
 
+  /** Our token is about to expire, or did, or the server has the next one. */
+  async #signIn({ type }) {
+    if (type === 'refreshed') {
+      if (this.#tooOld) this.#askAll();
+      this.#tooOld = false;
+    } else if (this.#token.renewable) {
+      try {
+        const token = await this.#token.get();
+        this.#transmit(JSON.stringify({ op: 'refresh', token, ref: this.#requests.ref() }));
+      } catch (error) {
+        this.#emit('error', error);
+      }
+    }
+  }
+
   #answer(value) {
+    if (value.code === 'expired' && this.#token?.renewable) return void (this.#tooOld = true);
     if (this.#requests.settle(value) || value.type !== 'error') return;
     const error = new MochiError(value.code, value.message);
     for (const topic of this.#topics.values()) if (topic.refused(value.ref, error)) return;
@@ -281,7 +381,7 @@ class Client {
 
   /** A topic that the page before its reload listened to, but this one does not. */
   #stray(name) {
-    if (this.#strays.has(name) || this.#env.now() - this.#startedAt < SETTLED) return;
+    if (this.#keeper.wants?.(name) || this.#strays.has(name) || this.#env.now() - this.#startedAt < SETTLED) return;
     this.#strays.add(name);
     delete this.#stored[name];
     this.#transmit(JSON.stringify({ op: 'unsubscribe', topic: name, ref: this.#requests.ref() }));

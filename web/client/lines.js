@@ -63,6 +63,11 @@ export class Outbox {
     return !this.#items.length;
   }
 
+  /** What is not confirmed, in numbers. */
+  get backlog() {
+    return { count: this.#items.length, bytes: this.#items.reduce((sum, { size }) => sum + size, 0) };
+  }
+
   /**
    * The next messages to send.
    *
@@ -88,10 +93,15 @@ export class Outbox {
    * message goes in its place.
    */
   blank(n) {
-    const item = this.#items[n - this.acked - 1];
-    const { json } = item;
-    Object.assign(item, { json: 'null', size: 4 });
+    const { json } = this.#items[n - this.acked - 1];
+    this.withdraw(json);
     return json;
+  }
+
+  /** Does so with a message that nobody waits for any more, if it is here. */
+  withdraw(json) {
+    const item = this.#items.find((one) => one.json === json);
+    if (item) Object.assign(item, { json: 'null', size: 4 });
   }
 }
 

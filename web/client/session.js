@@ -11,6 +11,8 @@ const PATIENCE = 15_000;
 const GAP = 1_000_000;
 /** What these errors say of a session is final. */
 const FINAL = ['gone', 'ahead', 'forbidden'];
+/** What these say of a token is so until there is another. */
+const REFUSED = ['unauthorized', 'expired'];
 
 /**
  * One session of push.v1 on whichever carrier works (docs/push-v1.md), from its creation to its end. It never gives
@@ -27,6 +29,8 @@ export class PushSession {
   /** Seconds that a poll is held; undefined: as long as agreed. */
   hold;
   #to;
+  #token;
+  #signature;
   #attach;
   #attachment;
   #uplink;
@@ -38,12 +42,14 @@ export class PushSession {
   #attachingAck = 0;
 
   /** @param saved the `snapshot` from before the page was reloaded */
-  constructor({ env, urls, to, choice, on }, saved) {
+  constructor({ env, urls, to, token, choice, on }, saved) {
     Object.assign(this, { env, urls, on });
     this.#to = to;
+    this.#token = token;
     this.#resumed = !!saved;
     this.#attach = saved?.attach ?? 0;
     this.name = saved?.name;
+    this.user = saved?.user;
     this.agreed = saved?.agreed ?? agreed({});
     this.inbox = new Inbox(saved?.ack);
     this.outbox = new Outbox(saved?.acked, saved?.out);
@@ -69,6 +75,15 @@ export class PushSession {
     queueMicrotask(() => this.#pump());
   }
 
+  get backlog() {
+    return this.outbox.backlog;
+  }
+
+  /** A message is not to be sent, if that is not too late. */
+  withdraw(json) {
+    this.outbox.withdraw(json);
+  }
+
   use(carrier) {
     return this.#attachment.use(carrier);
   }
@@ -89,11 +104,16 @@ export class PushSession {
     if (ending && this.urls.longpoll) this.#postLast(ending);
   }
 
+  /** Stops, without a word to the server. */
+  quit() {
+    this.#stop();
+  }
+
   /** What a page needs to take the session up after a reload. */
   get snapshot() {
     const { name, agreed, inbox, outbox } = this;
     const numbers = { attach: this.#attach, ack: inbox.handled, acked: outbox.acked };
-    return name && { name, agreed, ...numbers, out: outbox.unconfirmed };
+    return name && { name, user: this.user, agreed, ...numbers, out: outbox.unconfirmed };
   }
 
   get link() {
@@ -105,6 +125,15 @@ export class PushSession {
   }
 
   // ---- for the links
+
+  /** Whether a token is to be had before the first object of this page. */
+  get unsigned() {
+    return !this.usable && !!this.#token;
+  }
+
+  async sign() {
+    this.#signature = await this.#token.get();
+  }
 
   /** Whether a post that makes the session is under way. */
   get creating() {
@@ -126,7 +155,8 @@ export class PushSession {
     else link.number = this.#attach += moving ? GAP : 1;
     if (!this.name) return this.#creation();
     if (link.number === this.#attach) this.#attaches(link);
-    return { ...this.name, attach: link.number, ack: this.#acknowledge() };
+    const token = this.usable ? undefined : this.#signature;
+    return { ...this.name, token, attach: link.number, ack: this.#acknowledge() };
   }
 
   /**
@@ -180,7 +210,8 @@ export class PushSession {
     if (this.over) return;
     const { code, message } = error;
     if (error.status === 413 || code === 'too-big') this.#tooBig();
-    if (this.name && FINAL.includes(code)) this.finish({ code, message, retry: true });
+    const final = REFUSED.includes(code) && this.#token && !this.#token.renewable;
+    if (this.name ? final || FINAL.includes(code) : final || (this.#token && code === 'forbidden')) this.finish({ code, message, retry: !!this.name });
     else if (code !== 'replaced') this.on.trouble(error);
   }
 
@@ -239,12 +270,13 @@ export class PushSession {
   }
 
   #creation() {
-    return this.#to ? { to: this.#to } : {};
+    return { to: this.#to || undefined, token: this.#signature };
   }
 
-  #created({ session, key, wait, inactivity, ping, limits }) {
+  #created({ session, key, user, wait, inactivity, ping, limits }) {
     if (!session) throw new MochiError('http', 'no session in the answer');
     this.name = { session, key };
+    this.user = user;
     this.agreed = agreed({ wait, inactivity, ping, limits });
     this.on.save();
   }
