@@ -150,7 +150,6 @@ func TestRestart(t *testing.T) {
 
 func memberOf(p *peer) string {
 	var id string
-	p.session.Pull(context.Background(), transport.Pull{})
 	members, _, _ := p.bus.Members(context.Background(), "t")
 	for _, m := range members {
 		if strings.Contains(string(m.Info), "ann") {
@@ -161,7 +160,6 @@ func memberOf(p *peer) string {
 }
 
 func TestMemoryGoesOn(t *testing.T) {
-	const epochs = 2
 	fill := func(m *Memory) {
 		ctx := context.Background()
 		for n := range 5 {
@@ -218,7 +216,7 @@ func TestMemoryGoesOn(t *testing.T) {
 		m.Keep(&j)
 		fill(m)
 		before, _ := m.Read(t.Context(), "a", Query{})
-		for range epochs {
+		for range 2 {
 			m = loaded(t, nil, emitted(m))
 		}
 		check(t, m, before)
