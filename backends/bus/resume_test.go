@@ -258,8 +258,11 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, record []byte) {
 		m := NewMemory(nil)
-		if m.Load(record) != nil || m.Load(record) != nil {
+		if m.Load(record) != nil {
 			return
+		}
+		if err := m.Load(record); err != nil {
+			t.Fatalf("known already, it is refused: %v", err)
 		}
 		m.Publish(t.Context(), "a", Publication{Data: []byte("2")})
 		m.Loaded()
