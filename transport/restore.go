@@ -38,7 +38,7 @@ func (m *Manager) Restore(ctx context.Context, id string, snapshot []byte, revis
 	s.machine = machine
 	s.machine.maxAnswers = int32(m.opts.MaxAnswers)
 	for _, st := range saved {
-		s.streams = append(s.streams, &Stream{session: s, name: st.name, target: st.target, queue: st.queue, taken: st.taken, draining: true})
+		s.streams = append(s.streams, &Stream{session: s, name: st.name, target: st.target, queue: st.queue, taken: uint32(st.taken), draining: true})
 		s.machine.in.pending += sizeOf(st.queue)
 	}
 	s.machine.streams = len(saved)

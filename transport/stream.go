@@ -17,9 +17,9 @@ type Stream struct {
 	// Guarded by the session's lock.
 	receiver Receiver     // nil until Backend.Open has returned
 	queue    []Frame      // accepted, not yet taken by the receiver
-	taken    uint64       // how many were, before those
 	draining bool         // somebody works on the queue, or Open is under way
 	failed   bool         // the receiver has; only who drains uses it
+	taken    uint32       // how many frames were taken before those in the queue; the low bits will do
 	end      *Termination // no frame follows those in the queue
 }
 

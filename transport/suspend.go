@@ -262,8 +262,8 @@ func (s *Session) stillHas(streams []*Stream, receivers []Receiver) bool {
 // notReceived returns what the receiver still has to get, of which it says that
 // it has n, and how many frames were before; with the lock held.
 func (st *Stream) notReceived(n uint64) (queue []Frame, taken uint64) {
-	if n > st.taken && len(st.queue) > 0 {
-		return st.queue[1:], st.taken + 1 // it has the one that it is given right now
+	if uint32(n) == st.taken+1 && len(st.queue) > 0 {
+		return st.queue[1:], uint64(st.taken + 1) // it has the one that it is given right now
 	}
-	return st.queue, st.taken
+	return st.queue, uint64(st.taken)
 }

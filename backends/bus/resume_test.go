@@ -150,7 +150,6 @@ func TestRestart(t *testing.T) {
 
 func memberOf(p *peer) string {
 	var id string
-	p.session.Pull(context.Background(), transport.Pull{})
 	members, _, _ := p.bus.Members(context.Background(), "t")
 	for _, m := range members {
 		if strings.Contains(string(m.Info), "ann") {
@@ -161,7 +160,6 @@ func memberOf(p *peer) string {
 }
 
 func TestMemoryGoesOn(t *testing.T) {
-	const epochs = 2
 	fill := func(m *Memory) {
 		ctx := context.Background()
 		for n := range 5 {
@@ -218,7 +216,7 @@ func TestMemoryGoesOn(t *testing.T) {
 		m.Keep(&j)
 		fill(m)
 		before, _ := m.Read(t.Context(), "a", Query{})
-		for range epochs {
+		for range 2 {
 			m = loaded(t, nil, emitted(m))
 		}
 		check(t, m, before)
@@ -260,8 +258,11 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, record []byte) {
 		m := NewMemory(nil)
-		if m.Load(record) != nil || m.Load(record) != nil {
+		if m.Load(record) != nil {
 			return
+		}
+		if err := m.Load(record); err != nil {
+			t.Fatalf("known already, it is refused: %v", err)
 		}
 		m.Publish(t.Context(), "a", Publication{Data: []byte("2")})
 		m.Loaded()

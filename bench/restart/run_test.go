@@ -15,7 +15,7 @@ func TestNothingIsLost(t *testing.T) {
 	} {
 		t.Run("SIG"+test.signal+" with durability "+test.durability, func(t *testing.T) {
 			r, err := run(t.Context(), setup{
-				clients: 24, every: 100 * time.Millisecond, restarts: 2, between: time.Second, spread: 200 * time.Millisecond,
+				clients: 24, every: 100 * time.Millisecond, restarts: 2, between: 400 * time.Millisecond, spread: 100 * time.Millisecond,
 				signal: test.signal, durability: test.durability, carriers: allCarriers,
 			})
 			if err != nil {
