@@ -36,7 +36,14 @@ var layers = map[string][]string{
 
 	"discovery": {"internal/"},
 
+	"auth":          {"transport"},
+	"auth/webhook":  {"auth"},
+	"auth/webtoken": {"auth", "github.com/golang-jwt/jwt/v5"},
+
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+	// The bus knows what its clients may do, and not who says so.
+	"backends/bus":     {"transport", "auth", "internal/", "github.com/google/uuid"},
+	"backends/bus/api": {"backends/bus", "auth", "internal/"},
 	// The PROXY protocol, towards XMPP servers.
 	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},
 

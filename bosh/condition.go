@@ -77,7 +77,7 @@ func conditionOf(t *transport.Termination) condition {
 		return badRequest
 	case transport.Inactive, transport.OutOfWindow:
 		return itemNotFound
-	case transport.Policy, transport.TooBig, transport.Overflow:
+	case transport.Policy, transport.Unauthorized, transport.Expired, transport.TooBig, transport.Overflow:
 		return policyViolation
 	case transport.HostUnknown:
 		return hostUnknown

@@ -42,7 +42,12 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 	p := h.negotiate(r, req)
 	g := &gate{polling: h.opts.Polling, repeats: h.opts.Repeats}
 	p.Gate = g
-	s, err := h.manager.Create(r.Context(), p)
+	ctx, err := h.signIn(r)
+	if err != nil {
+		h.notSignedIn(w, r, p, err)
+		return
+	}
+	s, err := h.manager.Create(ctx, p)
 	if err != nil {
 		h.notCreated(w, r, p, err)
 		return
@@ -54,7 +59,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, req *request) {
 		name = rand.Text()
 	}
 	g.streams.add(name, req.to)
-	if _, err := s.Open(r.Context(), name, req.to); err != nil {
+	if _, err := s.Open(ctx, name, req.to); err != nil {
 		h.notOpened(w, r, s, err)
 		return
 	}
@@ -158,6 +163,10 @@ func (h *Handler) notOpened(w http.ResponseWriter, r *http.Request, s *transport
 	t := &transport.Termination{Condition: transport.Internal, Err: err}
 	errors.As(err, &t)
 	s.Terminate(t)
+	if t.Condition == transport.Unauthorized || t.Condition == transport.Expired {
+		h.notSignedIn(w, r, s.Params(), t)
+		return
+	}
 	h.respond(w, askerOf(r), s, transport.Response{End: t}, false)
 }
 

@@ -1,6 +1,7 @@
 package bosh
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
@@ -36,11 +37,18 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		h.end(w, r, req, s, &transport.Termination{Condition: transport.Policy, Text: "pause too long"})
 		return
 	}
+	ctx := r.Context()
+	if req.to != "" { // it may add a stream
+		if ctx, err = h.signIn(r); err != nil {
+			h.end(w, r, req, s, &transport.Termination{Condition: transport.Policy, Text: "a stream is asked for with a token that is no good", Err: err})
+			return
+		}
+	}
 	late := s.Err() != nil
 	to := askerOf(r)
 	err = park.Hold(w, r,
 		func(f func(transport.Response)) (transport.Pending, error) {
-			return s.ExchangeFunc(h.inCore(r, req, s), f)
+			return s.ExchangeFunc(h.inCore(ctx, req, s), f)
 		},
 		func(resp transport.Response) { h.respond(w, to, s, resp, late) })
 	var over *transport.Termination
@@ -74,7 +82,7 @@ func (h *Handler) putOff(w http.ResponseWriter, to asker, after time.Duration) {
 }
 
 // inCore says in the core's words what the client wants.
-func (h *Handler) inCore(r *http.Request, req *request, s *transport.Session) transport.Request {
+func (h *Handler) inCore(ctx context.Context, req *request, s *transport.Session) transport.Request {
 	p := s.Params()
 	n := newNote(req)
 	out := transport.Request{
@@ -91,7 +99,7 @@ func (h *Handler) inCore(r *http.Request, req *request, s *transport.Session) tr
 		req.stream, out.End = "", req.terminate
 	case req.adds(known):
 		req.stream = rand.Text()
-		out.Open, out.Wait = &transport.Opening{Context: r.Context(), Name: req.stream, Target: req.to}, -1
+		out.Open, out.Wait = &transport.Opening{Context: ctx, Name: req.stream, Target: req.to}, -1
 		n.adds(out.Open)
 		if h.speaksXMPP(req.to) {
 			out.Frames = []transport.Frame{req.open()}

@@ -37,7 +37,11 @@ func NewHandler(m *transport.Manager, opts *Options) *Handler {
 		h.renames = inherited
 	}
 	m.Gates(Protocol, loader{&h.opts})
-	h.origins = origin.NewPolicy(h.opts.Origins, append([]string{"Content-Type"}, h.opts.Headers...)...)
+	headers := append([]string{"Content-Type"}, h.opts.Headers...)
+	if h.opts.SignIn != nil {
+		headers = append(headers, "Authorization")
+	}
+	h.origins = origin.NewPolicy(h.opts.Origins, headers...)
 	return h
 }
 

@@ -1,6 +1,7 @@
 package bosh
 
 import (
+	"context"
 	"log/slog"
 	"mime"
 	"slices"
@@ -109,12 +110,19 @@ type Options struct {
 	// without Origin are not from pages.
 	Origins []string
 	// Headers are names of header fields that pages of other origins may
-	// send besides Content-Type. Nil: none.
+	// send besides Content-Type, and Authorization where there is SignIn. Nil:
+	// none.
 	Headers []string
 	// ContentTypes are the media types that a client may choose for the
 	// answers of its session. Nil: DefaultContentTypes. Anything that a
 	// browser renders lets others put scripts into this origin.
 	ContentTypes []string
+	// SignIn finds out whose the bearer token of a request is that makes a
+	// session or adds a stream; auth.Guard has such a function. The context
+	// that it returns is the backend's; its errors are a
+	// *transport.Termination. Without a token it is not called: clients of an
+	// XMPP server show who they are there. Nil: tokens are ignored.
+	SignIn func(ctx context.Context, token string) (context.Context, error)
 	// Logger takes violations of the protocol (Info) and a full server (Warn),
 	// never ids or payloads. Nil: no logs.
 	Logger *slog.Logger

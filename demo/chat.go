@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
+	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/bosh"
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/longpoll"
@@ -47,7 +48,7 @@ func newChat(logger *slog.Logger) *chat {
 	overBOSH := bosh.NewHandler(m, &bosh.Options{DefaultTo: "bus", Logger: logger})
 	r.Handle("/http-bind", overBOSH)
 	r.Handle("/http-bind/", overBOSH) // some clients insist on the slash
-	r.Handle("/api/publish", b.PublishHandler())
+	r.PathPrefix(api.Path).Handler(api.NewHandler(b, &api.Options{Open: true, Logger: logger}))
 
 	files, err := fs.Sub(page, "page")
 	if err != nil {

@@ -26,7 +26,7 @@ func (m *machine) refusedInTurn(r *Request) *Termination {
 	if m.params.Gate == nil {
 		return nil
 	}
-	t := Turn{Seq: r.Seq, Note: r.Note, Streams: m.streams, Over: m.end != nil, Waiting: m.arrivedSlots() + 1}
+	t := Turn{Seq: r.Seq, Note: r.Note, Streams: int(m.streams), Over: m.end != nil, Waiting: m.arrivedSlots() + 1}
 	if !m.in.full() {
 		t.Waiting = min(t.Waiting, m.params.Hold)
 	}

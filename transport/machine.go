@@ -33,8 +33,8 @@ type machine struct {
 	pulled     bool          // a connection pulled under the highest attach number
 	shared     bool          // several did; none of them can speak for the others
 	squeezed   bool          // memory is tight
-	maxAnswers int32         // kept; zero: DefaultMaxAnswers
-	streams    int           // how many are open, for Turn
+	maxAnswers uint16        // kept; zero: DefaultMaxAnswers
+	streams    uint16        // how many are open, for Turn
 }
 
 // held is one connection that waits for its response.

@@ -47,7 +47,7 @@ func (m *Manager) Create(ctx context.Context, p Params) (*Session, error) {
 	var fx effects
 	now := s.lock()
 	s.machine = newMachine(p.clamp(&m.opts.Limits), now)
-	s.machine.maxAnswers = int32(m.opts.MaxAnswers)
+	s.machine.maxAnswers = uint16(m.opts.MaxAnswers)
 	if err := m.add(s); err != nil {
 		s.mu.Unlock()
 		s.leave()

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,6 +47,7 @@ type Params struct {
 	// session than Attrs can.
 	Gate Gate
 	// Attrs are the adapter's own negotiated values, kept with the session.
+	// Session.SetAttr changes them.
 	Attrs map[string]string
 }
 
@@ -80,14 +82,14 @@ type Options struct {
 	// MaxSessions bounds the live sessions. Zero: DefaultMaxSessions.
 	MaxSessions int
 	// MaxStreams bounds the open streams of one session. Zero:
-	// DefaultMaxStreams.
+	// DefaultMaxStreams. At most 65,535.
 	MaxStreams int
 	// MaxEnded bounds how many ended sessions are remembered for late
 	// requests. Zero: DefaultMaxEnded. Negative: none.
 	MaxEnded int
 	// MaxAnswers bounds the answers to numbered requests that a session keeps, for
 	// copies of these; never less than its window has room for. Zero:
-	// DefaultMaxAnswers.
+	// DefaultMaxAnswers. At most 65,535.
 	MaxAnswers int
 	// Budget, if set, bounds what sessions keep, all together.
 	Budget *Budget
@@ -126,9 +128,9 @@ func (o *Options) withDefaults() Options {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	opts.MaxSessions = orDefault(opts.MaxSessions, DefaultMaxSessions)
-	opts.MaxStreams = orDefault(opts.MaxStreams, DefaultMaxStreams)
+	opts.MaxStreams = min(orDefault(opts.MaxStreams, DefaultMaxStreams), math.MaxUint16)
 	opts.MaxEnded = orDefault(opts.MaxEnded, DefaultMaxEnded)
-	opts.MaxAnswers = orDefault(opts.MaxAnswers, DefaultMaxAnswers)
+	opts.MaxAnswers = min(orDefault(opts.MaxAnswers, DefaultMaxAnswers), math.MaxUint16)
 	l := &opts.Limits
 	l.Wait = orDefault(l.Wait, DefaultWait)
 	l.Inactivity = orDefault(l.Inactivity, DefaultInactivity)

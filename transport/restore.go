@@ -36,12 +36,12 @@ func (m *Manager) Restore(ctx context.Context, id string, snapshot []byte, revis
 	}
 	now := s.lock()
 	s.machine = machine
-	s.machine.maxAnswers = int32(m.opts.MaxAnswers)
+	s.machine.maxAnswers = uint16(m.opts.MaxAnswers)
 	for _, st := range saved {
 		s.streams = append(s.streams, &Stream{session: s, name: st.name, target: st.target, queue: st.queue, taken: uint32(st.taken), draining: true})
 		s.machine.in.pending += sizeOf(st.queue)
 	}
-	s.machine.streams = len(saved)
+	s.machine.streams = uint16(len(saved))
 	streams := s.streams
 	if err := m.put(s); err != nil {
 		s.mu.Unlock()

@@ -71,7 +71,7 @@ func (s *Session) store() {
 			revision = v.revision
 			over = s.machine.end != nil
 			if !over && len(replies) > 0 && (s.storable() || revision > 0) {
-				snap = encodeSnapshot(nil, &s.machine, streams, now)
+				snap = s.snapshot(streams, now)
 			}
 			if len(replies) == 0 && !(over && revision > 0) {
 				v.rest()

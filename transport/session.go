@@ -2,8 +2,10 @@ package transport
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +20,9 @@ import (
 type Session struct {
 	id      string
 	manager *Manager
-	release func() // of Options.Admit; may be nil
-	saver   *saver // nil: answers do not wait to be stored
+	release func()                            // of Options.Admit; may be nil
+	saver   *saver                            // nil: answers do not wait to be stored
+	attrs   atomic.Pointer[map[string]string] // instead of those of Params; nil: unchanged
 
 	mu        sync.Mutex
 	machine   machine
@@ -37,8 +40,28 @@ type Session struct {
 // ID returns the session's id: BOSH's sid.
 func (s *Session) ID() string { return s.id }
 
-// Params returns what was agreed on when the session was created.
-func (s *Session) Params() Params { return s.machine.params } // never changes
+// Params returns what was agreed on when the session was created, with the
+// attributes as they are now.
+func (s *Session) Params() Params {
+	p := s.machine.params // never changes
+	if a := s.attrs.Load(); a != nil {
+		p.Attrs = *a
+	}
+	return p
+}
+
+// SetAttr changes an attribute of the session, or adds one. It is for what is
+// known only later, such as who the client is.
+func (s *Session) SetAttr(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	attrs := maps.Clone(s.Params().Attrs) // the others may be reading them
+	if attrs == nil {
+		attrs = make(map[string]string, 1)
+	}
+	attrs[name] = value
+	s.attrs.Store(&attrs)
+}
 
 // ---- the one door
 

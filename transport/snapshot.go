@@ -51,6 +51,13 @@ const (
 
 // ---- writing
 
+// snapshot returns the session with these streams, with the lock held.
+func (s *Session) snapshot(streams []savedStream, now time.Time) []byte {
+	m := s.machine
+	m.params = s.Params() // the attributes may have changed
+	return encodeSnapshot(nil, &m, streams, now)
+}
+
 // encodeSnapshot appends a machine and its streams. Its gate must be nil or a
 // SavedGate.
 func encodeSnapshot(dst []byte, m *machine, streams []savedStream, now time.Time) []byte {

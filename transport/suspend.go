@@ -169,7 +169,7 @@ func (s *Session) moveTo(ctx context.Context, store Store) (saved bool, err erro
 			return
 		}
 		s.machine.out.max = s.machine.params.MaxOutbox
-		snap = encodeSnapshot(nil, &s.machine, streams, now)
+		snap = s.snapshot(streams, now)
 	})
 	if snap == nil {
 		return false, nil

@@ -12,6 +12,8 @@ type Condition string
 const (
 	Normal       Condition = "normal"        // one side was done
 	Inactive     Condition = "inactive"      // the client was silent for too long
+	Unauthorized Condition = "unauthorized"  // the client did not prove who it is
+	Expired      Condition = "expired"       // its permission ran out
 	BadRequest   Condition = "bad-request"   // the client broke the syntax
 	OutOfWindow  Condition = "out-of-window" // a number outside the window, or no longer replayable
 	Policy       Condition = "policy"        // the client broke a rule or a limit
@@ -30,7 +32,7 @@ const (
 // this condition, without a person's help.
 func (c Condition) Retry() bool {
 	switch c {
-	case Normal, BadRequest, HostUnknown, HostGone:
+	case Normal, Unauthorized, BadRequest, HostUnknown, HostGone:
 		return false
 	}
 	return true

@@ -37,6 +37,8 @@ func codeOfEnd(c transport.Condition) int {
 		return closeInternal
 	case transport.HostUnknown, transport.HostGone:
 		return closePrivate + 404
+	case transport.Unauthorized, transport.Expired:
+		return closePrivate + 401
 	case transport.Policy:
 		return closePrivate + 403
 	}

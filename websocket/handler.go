@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/mochibosh/mochibosh/internal/bearer"
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 )
@@ -60,7 +61,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case ProtocolXMPP:
 		go newXMPP(c, h.manager, h.opts.Push, isSecure(r)).serve(ctx)
 	default:
-		go newPusher(c, h.endpoint).serve(ctx)
+		go newPusher(c, h.endpoint, bearer.Token(r.Header)).serve(ctx)
 	}
 }
 

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -14,10 +15,11 @@ import (
 type pusher struct {
 	puller
 	endpoint *push.Endpoint
+	token    string // of the handshake
 }
 
-func newPusher(c *conn, e *push.Endpoint) *pusher {
-	p := &pusher{endpoint: e}
+func newPusher(c *conn, e *push.Endpoint, token string) *pusher {
+	p := &pusher{endpoint: e, token: token}
 	p.init(c, e.Options().Ping)
 	p.Say = func(r transport.Response) bool { return p.write(r, false) }
 	return p
@@ -67,6 +69,7 @@ func (p *pusher) greet(ctx context.Context) error {
 		return err
 	}
 	if o.Session == "" {
+		o.Token, p.token = cmp.Or(o.Token, p.token), "" // it need not be kept
 		return p.create(ctx, o)
 	}
 	return p.resume(ctx, o)
@@ -86,7 +89,7 @@ func (p *pusher) create(ctx context.Context, o *push.Object) error {
 }
 
 func (p *pusher) resume(ctx context.Context, o *push.Object) error {
-	s, err := p.endpoint.Find(ctx, o.Session, o.Key)
+	s, err := p.endpoint.Resume(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -112,6 +115,9 @@ func (p *pusher) resume(ctx context.Context, o *push.Object) error {
 // take lets an object take effect. While backends are behind it waits, and so
 // does the client, for nobody reads on.
 func (p *pusher) take(ctx context.Context, o *push.Object) error {
+	if err := p.endpoint.Refresh(ctx, p.Session, o); err != nil {
+		return err
+	}
 	ack, err := p.endpoint.Take(ctx, p.Session, o, true)
 	if err != nil || len(o.Messages) == 0 {
 		return err

@@ -46,7 +46,7 @@ func streamErrorOf(t *transport.Termination) streamError {
 		return connectionTimeout
 	case transport.BadRequest:
 		return badFormat
-	case transport.Policy, transport.TooBig:
+	case transport.Policy, transport.Unauthorized, transport.Expired, transport.TooBig:
 		return policyViolation
 	case transport.Overflow:
 		return resourceConstraint

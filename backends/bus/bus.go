@@ -36,7 +36,11 @@ func New(opts *Options) *Bus {
 
 // Open implements [transport.Backend].
 func (b *Bus) Open(ctx context.Context, st *transport.Stream) (transport.Receiver, error) {
-	return &client{bus: b, stream: st, ctx: ctx}, nil
+	c := &client{bus: b, stream: st, ctx: ctx}
+	if err := c.bind(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Settle implements [transport.Settler]: it waits until all subscribers here are
@@ -107,8 +111,8 @@ func (b *Bus) publish(ctx context.Context, topic string, p Publication, wait boo
 	switch {
 	case p.Data == nil:
 		return Published{}, badRequest("data is missing")
-	case len(p.Data) > b.opts.MaxMessage:
-		return Published{}, &Error{Code: TooBig, Text: fmt.Sprintf("data is longer than %d bytes", b.opts.MaxMessage)}
+	case len(p.Data) > b.opts.maxMessage(topic):
+		return Published{}, &Error{Code: TooBig, Text: fmt.Sprintf("data is longer than %d bytes", b.opts.maxMessage(topic))}
 	}
 	b.mu.Lock()
 	t := b.topics[topic]
@@ -138,29 +142,13 @@ func (b *Bus) History(ctx context.Context, topic string, q Query) (Replay, error
 	return b.engine.Read(ctx, topic, q)
 }
 
-// Members returns who is present in a topic, up to Options.MaxMembers of them,
+// Presence returns who is present in a topic, up to Options.MaxMembers of them,
 // and how many there are. Errors: as of History.
-func (b *Bus) Members(ctx context.Context, topic string) (members []Member, count int, err error) {
+func (b *Bus) Presence(ctx context.Context, topic string) (members []Member, count int, err error) {
 	if err := b.opts.checkTopic(topic); err != nil {
 		return nil, 0, err
 	}
 	return b.engine.Members(ctx, topic, b.opts.MaxMembers)
-}
-
-// authorize asks whether an operation is allowed.
-func (b *Bus) authorize(ctx context.Context, st *transport.Stream, op Op, topic string) error {
-	if b.opts.Authorize == nil {
-		return nil
-	}
-	err := b.opts.Authorize(ctx, st, op, topic)
-	if err == nil {
-		return nil
-	}
-	text := string(op) + " is not allowed here"
-	if e, ok := err.(*Error); ok {
-		text = e.Text
-	}
-	return &Error{Code: Forbidden, Text: text, Err: err}
 }
 
 // acquire returns the topic, open. Each call is undone by one of release.

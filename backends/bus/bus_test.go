@@ -151,7 +151,7 @@ func TestQueriesInGo(t *testing.T) {
 		if m := r.Messages[0]; m.Key != "k" || string(m.Data) != "[2,3]" {
 			t.Errorf("message %s, key %q", m.Data, m.Key)
 		}
-		members, count, err := h.bus.Members(t.Context(), "t")
+		members, count, err := h.bus.Presence(t.Context(), "t")
 		if err != nil || count != 1 || string(members[0].Info) != `{"nick":"a"}` {
 			t.Errorf("%+v, %d, %v", members, count, err)
 		}

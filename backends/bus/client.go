@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mochibosh/mochibosh/auth"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -18,6 +19,8 @@ type client struct {
 	bus    *Bus
 	stream *transport.Stream
 	ctx    context.Context
+	badge  *auth.Badge     // nil: nobody asks
+	rates  map[int]*bucket // how fast it publishes, by the rules' indexes
 
 	// The lock is held while something is sent, and while what goes with that
 	// changes, so that Suspend sees both or neither. Who changes something else
@@ -39,11 +42,10 @@ func (c *client) Receive(p []byte) error {
 	if err == nil {
 		err = c.do(&cmd)
 	}
-	var t *transport.Termination
-	switch {
-	case err == nil, c.ctx.Err() != nil, errors.Is(err, transport.ErrStreamClosed):
+	if err == nil || c.ctx.Err() != nil || errors.Is(err, transport.ErrStreamClosed) {
 		return nil // Close says the rest
-	case errors.As(err, &t):
+	}
+	if t := endOf(err); t != nil {
 		return t
 	}
 	e := refusal(err)
@@ -52,6 +54,16 @@ func (c *client) Receive(p []byte) error {
 	}
 	_, err = c.answer(errorMessage(cmd.ref, e), nil, nil)
 	return err
+}
+
+// endOf returns the end of the session that an error is; nil: it is a refusal,
+// whatever its cause.
+func endOf(err error) (t *transport.Termination) {
+	var refused *Error
+	if !errors.As(err, &refused) {
+		errors.As(err, &t)
+	}
+	return t
 }
 
 // Close implements [transport.Receiver]. Who goes on elsewhere is still present.
@@ -63,11 +75,16 @@ func (c *client) Close(err error) {
 	for _, s := range subs {
 		c.drop(s, s.visible != nil && !errors.Is(err, transport.ErrElsewhere))
 	}
+	if c.badge != nil {
+		c.badge.Release()
+	}
 }
 
 func (c *client) do(cmd *command) error {
 	switch cmd.op {
 	case "subscribe", "unsubscribe", "publish", "presence":
+	case "refresh":
+		return c.refresh(cmd)
 	case "":
 		return badRequest("op is missing")
 	default:
@@ -88,10 +105,14 @@ func (c *client) do(cmd *command) error {
 }
 
 func (c *client) publish(cmd *command) error {
-	if err := c.bus.authorize(c.ctx, c.stream, OpPublish, cmd.topic); err != nil {
+	if err := c.authorize(OpPublish, cmd.topic); err != nil {
 		return err
 	}
-	done, err := c.bus.publish(c.ctx, cmd.topic, Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key, Origin: c.origin()}, true)
+	if err := c.mayPublish(cmd.topic); err != nil {
+		return err
+	}
+	p := Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key, User: c.shown(cmd.topic), Origin: c.origin()}
+	done, err := c.bus.publish(c.ctx, cmd.topic, p, true)
 	if err != nil {
 		return err
 	}
@@ -110,10 +131,10 @@ func (c *client) origin() Origin {
 }
 
 func (c *client) presence(cmd *command) error {
-	if err := c.bus.authorize(c.ctx, c.stream, OpPresence, cmd.topic); err != nil {
+	if err := c.authorize(OpPresence, cmd.topic); err != nil {
 		return err
 	}
-	members, count, err := c.bus.Members(c.ctx, cmd.topic)
+	members, count, err := c.bus.Presence(c.ctx, cmd.topic)
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// command is one message of a client, or the body of a publish over HTTP.
+// command is one message of a client.
 // Byte slices are parts of the frame.
 type command struct {
 	op       string
 	ref      []byte // a number or a string, as it came; nil: none
 	topic    string
+	token    string
 	data     []byte // nil: none
 	id, key  string
 	since    *Position
@@ -55,6 +56,8 @@ func (c *command) set(name string, value []byte) (err error) {
 		c.ref, err = refOf(value)
 	case "topic":
 		c.topic, err = stringOf(name, value, 0)
+	case "token":
+		c.token, err = stringOf(name, value, 0)
 	case "data":
 		c.data = oneLine(value)
 	case "id":

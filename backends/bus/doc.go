@@ -1,7 +1,7 @@
 // Package bus is an event bus for sessions: topics, history, presence. It is
-// a [transport.Backend] that speaks the messages of docs/bus.md, a Go API
-// ([Bus.Publish], [Bus.History], [Bus.Members]) and an HTTP endpoint
-// ([Bus.PublishHandler]).
+// a [transport.Backend] that speaks the messages of docs/bus.md, and a Go API
+// ([Bus.Publish], [Bus.History], [Bus.Presence] and others), which package api
+// has over HTTP.
 //
 //	client ──▶ Stream ──▶ client.Receive ──▶ Engine.Publish ──▶ position, history
 //	                                                               │ Sink.Deliver

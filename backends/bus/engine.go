@@ -69,6 +69,8 @@ type Publication struct {
 	ID string
 	// Key, if set, says what the message is about, for LatestPerKey.
 	Key string
+	// User, if set, is who publishes it, as subscribers are to see it.
+	User string
 	// Origin is the command that it comes from, if a client sent it. A process
 	// that takes its session over may carry the same command out again: an
 	// engine that outlives processes publishes nothing then, and answers as it
@@ -124,4 +126,6 @@ type Member struct {
 	ID string
 	// Info is what the member says of itself: a JSON value on one line.
 	Info json.RawMessage
+	// User, if set, is who it is, as others are to see it.
+	User string
 }

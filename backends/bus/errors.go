@@ -1,20 +1,27 @@
 package bus
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/mochibosh/mochibosh/transport"
+)
 
 // A Code says why something was refused, in the words of docs/bus.md.
 type Code string
 
 const (
-	BadRequest       Code = "bad-request"        // not one of the messages, or a member of the wrong type
-	NotSubscribed    Code = "not-subscribed"     // unsubscribe from a topic without a subscription
-	TooBig           Code = "too-big"            // more bytes than a limit allows
-	TooManyTopics    Code = "too-many-topics"    // of the session, or of the bus
-	Forbidden        Code = "forbidden"          // Options.Authorize says no
-	Busy             Code = "busy"               // the topic is MaxPending behind, and the caller does not wait
-	Slow             Code = "slow"               // the body of an HTTP request took too long
-	MethodNotAllowed Code = "method-not-allowed" // HTTP, other than POST
-	Internal         Code = "internal"           // our own fault, or the engine's
+	BadRequest    Code = "bad-request"     // not one of the messages, or a member of the wrong type
+	NotSubscribed Code = "not-subscribed"  // unsubscribe from a topic without a subscription
+	TooBig        Code = "too-big"         // more bytes than a limit allows
+	TooFast       Code = "too-fast"        // more messages than the topic's rate allows one client
+	TooManyTopics Code = "too-many-topics" // of the session, or of the bus
+	UnknownTopic  Code = "unknown-topic"   // no rule is for it, and Options.OnlyKnown
+	Unauthorized  Code = "unauthorized"    // the token is missing, or no good one
+	Expired       Code = "expired"         // it was good once
+	Forbidden     Code = "forbidden"       // Options.Guard, Options.Authorize or the topic's rule says no
+	Unavailable   Code = "unavailable"     // it cannot be found out now what is allowed
+	Busy          Code = "busy"            // the topic is MaxPending behind, and the caller does not wait
+	Internal      Code = "internal"        // our own fault, or the engine's
 )
 
 // An Error is a refusal. All errors of the package are of this type, or are
@@ -46,6 +53,27 @@ func refusal(err error) *Error {
 		return e
 	}
 	return &Error{Code: Internal, Text: "the server failed", Err: err}
+}
+
+// denied is what a guard refuses, as an Error.
+func denied(err error) *Error {
+	e := &Error{Code: Internal, Text: "the server failed", Err: err}
+	var t *transport.Termination
+	if !errors.As(err, &t) {
+		return e
+	}
+	e.Text = t.Text
+	switch t.Condition {
+	case transport.Unauthorized:
+		e.Code = Unauthorized
+	case transport.Expired:
+		e.Code = Expired
+	case transport.Policy:
+		e.Code = Forbidden
+	case transport.Unreachable:
+		e.Code = Unavailable
+	}
+	return e
 }
 
 func badRequest(text string) *Error { return &Error{Code: BadRequest, Text: text} }

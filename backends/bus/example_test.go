@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
+	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -23,7 +24,7 @@ func Example() {
 		},
 	})
 	manager := transport.NewManager(&transport.Options{Backend: events})
-	http.Handle("/api/publish", events.PublishHandler())
+	http.Handle(api.Path, api.NewHandler(events, nil))
 
 	ctx := context.Background()
 	if _, err := events.Publish(ctx, "news", []byte(`"before you came"`), nil); err != nil {

@@ -49,7 +49,7 @@ func TestSlowSubscriber(t *testing.T) {
 		}
 		h.publishUpTo(3, 3)
 		p.wantEnd("no room", transport.Overflow)
-		if _, count, _ := h.bus.Members(context.Background(), "t"); count != 0 || len(h.bus.topics) != 0 {
+		if _, count, _ := h.bus.Presence(context.Background(), "t"); count != 0 || len(h.bus.topics) != 0 {
 			t.Error("the subscription was left behind")
 		}
 	}))

@@ -167,7 +167,7 @@ func TestPublishChecksItsArguments(t *testing.T) {
 	if _, err := b.History(t.Context(), "", Query{}); err == nil {
 		t.Error("history of no topic")
 	}
-	if _, _, err := b.Members(t.Context(), ""); err == nil {
+	if _, _, err := b.Presence(t.Context(), ""); err == nil {
 		t.Error("members of no topic")
 	}
 }

@@ -30,7 +30,7 @@ func (m *Memory) Load(record []byte) error {
 	case savedCommand:
 		m.done.load(publishedID{"", s.Origin}, position, at)
 	case savedLast, savedMessage, savedJoin, savedLeave:
-		if err := m.opts.checkTopic(s.Topic); err != nil {
+		if err := m.opts.checkName(s.Topic); err != nil {
 			return err
 		}
 		m.loadTopic(&s, m.loaded(s.Topic, at), at, data)
@@ -59,7 +59,7 @@ func (m *Memory) loadTopic(s *saved, r *record, at time.Time, data []byte) {
 	case savedMessage:
 		m.loadMessage(s, r, at, data)
 	case savedJoin:
-		r.roster.put(Member{ID: s.ID, Info: slices.Clone(data)})
+		r.roster.put(Member{ID: s.ID, Info: slices.Clone(data), User: s.User})
 		m.isStale(s.ID, r)
 	case savedLeave:
 		r.roster.remove(s.ID)
@@ -74,7 +74,7 @@ func (m *Memory) loadMessage(s *saved, r *record, at time.Time, data []byte) {
 		m.dropFirst(r) // there are no gaps in a history
 	}
 	r.last, r.used = s.Offset, at
-	msg := Message{Position: Position{m.epoch, s.Offset}, Key: s.Key, Data: data}.encoded(r.name)
+	msg := Message{Position: Position{m.epoch, s.Offset}, Key: s.Key, User: s.User, Data: data}.encoded(r.name)
 	m.keep(r, msg, at)
 	if s.ID != "" {
 		m.seen.load(publishedID{r.name, s.ID}, msg.Position, at.Add(m.opts.IDAge))

@@ -10,6 +10,7 @@ import (
 type Message struct {
 	Position
 	Key  string
+	User string // who published it; empty: nobody in particular, or it is not shown
 	Data json.RawMessage
 
 	// payload is the message as subscribers get it, Data being a part of it;
@@ -23,7 +24,7 @@ func (m Message) encoded(topic string) Message {
 	if m.payload != nil {
 		return m
 	}
-	b := make([]byte, 0, len(`{"type":"message","topic":"","offset":,"key":"","data":}`)+len(topic)+20+len(m.Key)+len(m.Data))
+	b := make([]byte, 0, len(`{"type":"message","topic":"","offset":,"key":"","user":"","data":}`)+len(topic)+20+len(m.Key)+len(m.User)+len(m.Data))
 	b = append(b, `{"type":"message","topic":`...)
 	b = appendString(b, topic)
 	b = append(b, `,"offset":`...)
@@ -31,6 +32,10 @@ func (m Message) encoded(topic string) Message {
 	if m.Key != "" {
 		b = append(b, `,"key":`...)
 		b = appendString(b, m.Key)
+	}
+	if m.User != "" {
+		b = append(b, `,"user":`...)
+		b = appendString(b, m.User)
 	}
 	b = append(b, `,"data":`...)
 	at := len(b)

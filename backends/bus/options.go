@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mochibosh/mochibosh/auth"
 	"github.com/mochibosh/mochibosh/internal/jsondepth"
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -25,8 +27,6 @@ const (
 	DefaultMaxPending          = 1024
 	DefaultIDAge               = 5 * time.Minute
 	DefaultTopicAge            = time.Hour
-	DefaultBodyTimeout         = 10 * time.Second
-	DefaultBodyRate            = 256
 	DefaultMaxDepth            = jsondepth.Default
 )
 
@@ -39,6 +39,7 @@ type Op string
 const (
 	OpSubscribe Op = "subscribe"
 	OpPublish   Op = "publish"
+	OpHistory   Op = "history"  // to get messages from before
 	OpPresence  Op = "presence" // to ask who is there, or to be seen there
 )
 
@@ -50,10 +51,15 @@ type Options struct {
 	// Topics are settings for topics by their names; the first that matches
 	// counts. Without a match, it is the zero TopicRule.
 	Topics []TopicRule
-	// Authorize is asked before each operation of a client, with the context
-	// of its stream, and before each publish over HTTP, with the context of
-	// the request and a nil stream. An error refuses with Forbidden; the
-	// client sees the text only of an *Error. Nil: all is allowed.
+	// OnlyKnown refuses topics that no rule is for, but for those that belong
+	// to the server.
+	OnlyKnown bool
+	// Guard knows who the clients are, and what they may do. Nil: nobody asks,
+	// and all is allowed.
+	Guard *auth.Guard
+	// Authorize, if set, is asked too, before each operation of a client, with
+	// the context of its stream. An error refuses with Forbidden; the client
+	// sees the text only of an *Error.
 	Authorize func(ctx context.Context, st *transport.Stream, op Op, topic string) error
 
 	// MaxMessage bounds the data of one message, in bytes.
@@ -83,11 +89,6 @@ type Options struct {
 	// TopicAge is how long a topic that nobody uses and that has no history
 	// left is remembered, so that who returns learns that nothing was missed.
 	TopicAge time.Duration
-	// BodyTimeout is how long the body of a publish over HTTP may take.
-	BodyTimeout time.Duration
-	// BodyRate is how many bytes of it have to arrive in a second. Negative: any
-	// number.
-	BodyRate int
 	// MaxDepth bounds how deep values nest in a message.
 	MaxDepth int
 	// Logger takes failures of the engine (Error), never payloads. Nil: no
@@ -111,8 +112,6 @@ func (o *Options) withDefaults() Options {
 	setDefault(&opts.MaxPending, DefaultMaxPending)
 	setDefault(&opts.IDAge, DefaultIDAge)
 	setDefault(&opts.TopicAge, DefaultTopicAge)
-	setDefault(&opts.BodyTimeout, DefaultBodyTimeout)
-	setDefault(&opts.BodyRate, DefaultBodyRate)
 	setDefault(&opts.MaxDepth, DefaultMaxDepth)
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -134,7 +133,7 @@ func (o *Options) parse(p []byte) (command, error) {
 	return parseCommand(p)
 }
 
-func (o *Options) checkTopic(name string) error {
+func (o *Options) checkName(name string) error {
 	switch {
 	case name == "":
 		return badRequest("topic is missing or empty")
@@ -147,6 +146,17 @@ func (o *Options) checkTopic(name string) error {
 		if unicode.IsControl(r) {
 			return badRequest("topic has a control character")
 		}
+	}
+	return nil
+}
+
+// checkTopic refuses names that are none, and topics that there are not.
+func (o *Options) checkTopic(name string) error {
+	if err := o.checkName(name); err != nil {
+		return err
+	}
+	if o.OnlyKnown && o.find(name) < 0 && !strings.HasPrefix(name, auth.Reserved) {
+		return &Error{Code: UnknownTopic, Text: "there is no such topic"}
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ func TestCallsFromACarrier(t *testing.T) {
 				return
 			}
 			h.publish("t", fmt.Sprint(calls+1))
-			h.bus.Members(context.Background(), "t")
+			h.bus.Presence(context.Background(), "t")
 			p.session.Push(context.Background(), 0, []transport.Frame{{Data: []byte(`{"op":"subscribe","topic":"u"}`)}})
 			p.session.PullFunc(transport.Pull{After: r.Last(), Wait: 1e9}, answered)
 		}

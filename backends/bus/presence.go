@@ -39,6 +39,10 @@ func appendMembers(b []byte, members []Member, count int) []byte {
 func appendMember(b []byte, m Member) []byte {
 	b = append(b, `"member":`...)
 	b = appendString(b, m.ID)
+	if m.User != "" {
+		b = append(b, `,"user":`...)
+		b = appendString(b, m.User)
+	}
 	b = append(b, `,"info":`...)
 	return append(b, m.Info...)
 }

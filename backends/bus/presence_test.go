@@ -62,14 +62,14 @@ func TestPresence(t *testing.T) {
 		h := newHouse(t, nil)
 		p := h.join()
 		p.send(sub+`1}`, `{"op":"subscribe","topic":"u","presence":1}`)
-		members, _, err := h.bus.Members(t.Context(), "t")
+		members, _, err := h.bus.Presence(t.Context(), "t")
 		if err != nil || len(members) != 1 {
 			t.Fatal(members, err)
 		}
 		if id := members[0].ID; id == p.session.ID() || strings.Contains(p.session.ID(), id[:8]) {
 			t.Errorf("member %q of session %q", id, p.session.ID())
 		}
-		if same, _, _ := h.bus.Members(t.Context(), "u"); same[0].ID != members[0].ID {
+		if same, _, _ := h.bus.Presence(t.Context(), "u"); same[0].ID != members[0].ID {
 			t.Error("another id in another topic")
 		}
 	}))

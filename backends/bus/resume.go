@@ -40,14 +40,17 @@ func (c *client) Suspend(save func(token []byte, received uint64)) {
 }
 
 // Resume implements [transport.Resumer]: the client goes on after the messages
-// that it was told, with those that its topics have since. Nobody is asked
-// whether it still may.
+// that it was told, with those that its topics have since. Whose session it
+// is, the session knows; nobody is asked whether it still may.
 func (b *Bus) Resume(ctx context.Context, st *transport.Stream, saved []byte) (transport.Receiver, error) {
 	var t token
 	if err := json.Unmarshal(saved, &t); err != nil {
 		return nil, &transport.Termination{Condition: transport.Internal, Text: "the stream cannot be resumed", Err: err}
 	}
 	c := &client{bus: b, stream: st, ctx: ctx, received: t.Received, member: t.Member}
+	if err := c.bind(); err != nil {
+		return nil, err
+	}
 	for i := range t.Topics {
 		if err := c.resume(&t.Topics[i]); err != nil {
 			c.Close(err)
@@ -65,7 +68,7 @@ func (c *client) resume(saved *savedTopic) error {
 	}
 	s := &subscription{client: c, topic: t, at: saved.Position}
 	if saved.Info != nil {
-		s.visible = &Member{ID: c.member, Info: saved.Info}
+		s.visible = &Member{ID: c.member, Info: saved.Info, User: c.shown(saved.Topic)}
 	}
 	c.mu.Lock()
 	c.subs = append(c.subs, s) // they were in order

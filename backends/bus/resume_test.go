@@ -105,7 +105,7 @@ func TestRestart(t *testing.T) {
 		if r, err := h.bus.History(t.Context(), "t", Query{Last: 10}); err != nil || len(r.Messages) != 2 {
 			t.Errorf("history %v, %v", r, err)
 		}
-		if _, n, _ := h.bus.Members(t.Context(), "t"); n != 2 {
+		if _, n, _ := h.bus.Presence(t.Context(), "t"); n != 2 {
 			t.Errorf("%d members", n)
 		}
 	}))
@@ -150,7 +150,7 @@ func TestRestart(t *testing.T) {
 
 func memberOf(p *peer) string {
 	var id string
-	members, _, _ := p.bus.Members(context.Background(), "t")
+	members, _, _ := p.bus.Presence(context.Background(), "t")
 	for _, m := range members {
 		if strings.Contains(string(m.Info), "ann") {
 			id = m.ID

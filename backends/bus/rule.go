@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +29,24 @@ type TopicRule struct {
 	Bytes int
 	// Slow is what happens to subscribers that are too slow.
 	Slow Policy
+	// MaxMessage bounds the data of one message, in bytes. Zero:
+	// Options.MaxMessage, which bounds it anyway.
+	MaxMessage int
+	// Rate is how many messages a second one client may publish in the topics
+	// of this rule, on average; Burst is how many at once. Zero: any number,
+	// and as many as in one second, but at least one.
+	Rate  float64
+	Burst int
+	// ServerOnly keeps clients from publishing, whatever else allows it.
+	ServerOnly bool
+	// NoPresence has nobody be seen in the topic, nor asked for.
+	NoPresence bool
+	// NoEvents has nobody told who comes and goes. Who is there may be asked.
+	NoEvents bool
+	// ShowUsers has messages and members say whose they are, as Options.Guard
+	// knows it: nobody can pass for another there. Else names of users, which
+	// may be private, are not told.
+	ShowUsers bool
 }
 
 // A Policy says what happens to a subscriber when its session takes no more.
@@ -52,14 +71,16 @@ func (r *TopicRule) match(topic string) bool {
 	return r.Pattern == topic
 }
 
+// find returns the index of the rule for a topic; -1: there is none.
+func (o *Options) find(topic string) int {
+	return slices.IndexFunc(o.Topics, func(r TopicRule) bool { return r.match(topic) })
+}
+
 // rule returns the settings of a topic.
 func (o *Options) rule(topic string) TopicRule {
 	var r TopicRule
-	for i := range o.Topics {
-		if o.Topics[i].match(topic) {
-			r = o.Topics[i]
-			break
-		}
+	if i := o.find(topic); i >= 0 {
+		r = o.Topics[i]
 	}
 	setDefault(&r.History, DefaultHistory)
 	setDefault(&r.Age, DefaultHistoryAge)

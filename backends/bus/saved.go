@@ -26,6 +26,7 @@ type saved struct {
 	Offset uint64    `json:"o,omitempty"`
 	At     int64     `json:"at,omitempty"` // in ms since 1970
 	Key    string    `json:"key,omitempty"`
+	User   string    `json:"u,omitempty"`
 	ID     string    `json:"id,omitempty"`
 	Origin string    `json:"by,omitempty"`
 }
@@ -90,7 +91,7 @@ func (m *Memory) journalMessage(r *record, msg Message, p Publication, now time.
 	}
 	by := p.Origin.key()
 	m.done.remember(now, "", by, msg.Position)
-	s := saved{Kind: savedMessage, Topic: r.name, Offset: msg.Offset, At: now.UnixMilli(), Key: p.Key, ID: p.ID, Origin: by}
+	s := saved{Kind: savedMessage, Topic: r.name, Offset: msg.Offset, At: now.UnixMilli(), Key: p.Key, User: p.User, ID: p.ID, Origin: by}
 	m.journal.Append(s.encoded(msg.Data))
 }
 
@@ -98,7 +99,7 @@ func (m *Memory) journalMember(topic string, member Member, joined bool) {
 	if m.journal == nil {
 		return
 	}
-	s := saved{Kind: savedJoin, Topic: topic, ID: member.ID}
+	s := saved{Kind: savedJoin, Topic: topic, ID: member.ID, User: member.User}
 	if !joined {
 		s.Kind, member.Info = savedLeave, nil
 	}
@@ -121,7 +122,7 @@ func (m *Memory) Dump(emit func(record []byte), last bool) {
 		put(saved{Kind: savedLast, Topic: r.name, Offset: r.last - uint64(len(r.history)), At: r.used.UnixMilli()}, nil)
 	}
 	for e := m.kept.oldest; e != nil; e = e.next {
-		put(saved{Kind: savedMessage, Topic: e.record.name, Offset: e.Offset, At: e.at.UnixMilli(), Key: e.Key}, e.Data)
+		put(saved{Kind: savedMessage, Topic: e.record.name, Offset: e.Offset, At: e.at.UnixMilli(), Key: e.Key, User: e.User}, e.Data)
 	}
 	for _, q := range m.seen.queue {
 		put(saved{Kind: savedID, Topic: q.topic, ID: q.id, Offset: m.seen.at[q.publishedID].Offset, At: q.until.UnixMilli()}, nil)
@@ -131,7 +132,7 @@ func (m *Memory) Dump(emit func(record []byte), last bool) {
 	}
 	for _, r := range m.topics {
 		for _, member := range r.roster.members {
-			put(saved{Kind: savedJoin, Topic: r.name, ID: member.ID}, member.Info)
+			put(saved{Kind: savedJoin, Topic: r.name, ID: member.ID, User: member.User}, member.Info)
 		}
 	}
 }

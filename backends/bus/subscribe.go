@@ -13,6 +13,10 @@ func (c *client) subscribe(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	readable, err := c.mayRead(cmd)
+	if err != nil {
+		return err
+	}
 	t, err := c.bus.acquire(c.ctx, cmd.topic)
 	if err != nil {
 		return err
@@ -28,10 +32,10 @@ func (c *client) subscribe(cmd *command) error {
 	f := &follower{sub: s, holding: true}
 	s.follow = f
 	if cmd.presence != nil {
-		s.visible = c.asMember(cmd.presence) // before fan-out may look at it
+		s.visible = c.asMember(cmd.topic, cmd.presence) // before fan-out may look at it
 	}
 	f.at = t.attach(s)
-	replay, b, err := c.subscribed(cmd, s.visible, f.at)
+	replay, b, err := c.subscribed(cmd, s.visible, f.at, readable)
 	if err != nil {
 		c.drop(s, s.visible != nil)
 		return err
@@ -49,11 +53,11 @@ func (c *client) maySubscribe(cmd *command) (old int, err error) {
 	if len(cmd.presence) > c.bus.opts.MaxInfo {
 		return -1, &Error{Code: TooBig, Text: fmt.Sprintf("presence is longer than %d bytes", c.bus.opts.MaxInfo)}
 	}
-	if err := c.bus.authorize(c.ctx, c.stream, OpSubscribe, cmd.topic); err != nil {
+	if err := c.authorize(OpSubscribe, cmd.topic); err != nil {
 		return -1, err
 	}
 	if cmd.presence != nil {
-		if err := c.bus.authorize(c.ctx, c.stream, OpPresence, cmd.topic); err != nil {
+		if err := c.authorize(OpPresence, cmd.topic); err != nil {
 			return -1, err
 		}
 	}
@@ -68,10 +72,12 @@ func (c *client) maySubscribe(cmd *command) (old int, err error) {
 
 // subscribed asks the engine for what the answer to the command says, and for
 // the messages that follow it.
-func (c *client) subscribed(cmd *command, as *Member, at Position) (Replay, []byte, error) {
+func (c *client) subscribed(cmd *command, as *Member, at Position, readable bool) (Replay, []byte, error) {
 	replay := Replay{Position: at, Recovered: true}
 	var err error
 	switch {
+	case !readable:
+		replay.Recovered = *cmd.since == at
 	case cmd.since != nil:
 		replay, err = c.bus.engine.Read(c.ctx, cmd.topic, Query{Since: cmd.since})
 	case cmd.history > 0:
@@ -95,13 +101,13 @@ func (c *client) subscribed(cmd *command, as *Member, at Position) (Replay, []by
 }
 
 // asMember returns how the client is to be seen.
-func (c *client) asMember(info []byte) *Member {
+func (c *client) asMember(topic string, info []byte) *Member {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.member == "" {
 		c.member = uuid.NewString()
 	}
-	return &Member{ID: c.member, Info: slices.Clone(info)} // the frame is not kept for it
+	return &Member{ID: c.member, Info: slices.Clone(info), User: c.shown(topic)} // the frame is not kept for it
 }
 
 // join makes the client present, and appends who is.

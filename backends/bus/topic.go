@@ -102,11 +102,17 @@ func (t *topic) Deliver(m Message) {
 
 // Joined implements [Sink].
 func (t *topic) Joined(m Member) {
+	if t.rule.NoEvents {
+		return
+	}
 	t.enqueue(event{member: m.ID, payload: joinMessage(t.name, m)})
 }
 
 // Left implements [Sink].
 func (t *topic) Left(m Member) {
+	if t.rule.NoEvents {
+		return
+	}
 	t.enqueue(event{member: m.ID, payload: leaveMessage(t.name, m)})
 }
 

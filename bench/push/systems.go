@@ -73,7 +73,7 @@ func start(ctx context.Context, dir string, sys system, hold time.Duration) (r *
 	}
 	switch sys.name {
 	case mochibosh:
-		addr, err = r.Gateway(ctx, dir, server, "--push-wait", hold.String(), "--bosh-wait", hold.String())
+		addr, err = r.Gateway(ctx, dir, server, "--dev", "--push-wait", hold.String(), "--bosh-wait", hold.String())
 	case nchan, floorNginx:
 		addr, err = startNginx(ctx, r, dir, hold)
 	case centrifuge:

@@ -44,7 +44,7 @@ func newServer(ctx context.Context, s setup) (*server, error) {
 	l.Close()
 	sv.url = "http://" + address
 	sv.args = []string{
-		"serve", "--listen", address, "--push", "on", "--max-sessions-per-ip", "0", "--session-rate", "0", "--log-level", "warn",
+		"serve", "--listen", address, "--dev", "--max-sessions-per-ip", "0", "--session-rate", "0", "--log-level", "warn",
 		"--state-dir", filepath.Join(dir, "state"), "--durability", s.durability, "--shutdown-spread", s.spread.String(),
 	}
 	return sv, nil

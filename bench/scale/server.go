@@ -87,7 +87,7 @@ func serve(ctx context.Context, dir string, polls int, more ...string) (*server,
 		},
 	}}}
 	s.cmd = exec.CommandContext(ctx, filepath.Join(dir, "mochibosh"), append([]string{
-		"serve", "--listen=127.0.0.1:0", "--push=local", "--push-wait=" + hold.String(), "--push-inactivity=" + hold.String(),
+		"serve", "--listen=127.0.0.1:0", "--dev", "--push-wait=" + hold.String(), "--push-inactivity=" + hold.String(),
 		"--max-sessions=" + strconv.Itoa(polls), "--max-sessions-per-ip=0", "--session-rate=0",
 	}, more...)...)
 	s.cmd.Env = append(os.Environ(), "BENCH_VITALS="+socket)

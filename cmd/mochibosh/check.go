@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"slices"
@@ -53,6 +54,12 @@ func check(ctx context.Context, in *invocation, w io.Writer) (ok bool) {
 		fmt.Fprintf(w, "  %s: %s\n", in.TLSCert[i], line)
 	}
 	if err != nil {
+		errs = append(errs, err.Error())
+	}
+	if _, err := newPermission(&in.settings, slog.New(slog.DiscardHandler)); err != nil {
+		errs = append(errs, err.Error())
+	}
+	if _, err := in.renewal(); err != nil {
 		errs = append(errs, err.Error())
 	}
 	if problems := in.problems(time.Now()); len(problems) > 0 {

@@ -6,7 +6,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/mochibosh/mochibosh/auth"
+	"github.com/mochibosh/mochibosh/auth/webhook"
+	"github.com/mochibosh/mochibosh/auth/webtoken"
 	"github.com/mochibosh/mochibosh/backends/bus"
+	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/bosh"
 	"github.com/mochibosh/mochibosh/internal/httpd"
@@ -29,6 +33,10 @@ func defaults() kong.Vars {
 		"max_streams":        strconv.Itoa(transport.DefaultMaxStreams),
 		"max_inbox":          size(transport.DefaultMaxInbox).String(),
 		"max_outbox":         size(transport.DefaultMaxOutbox).String(),
+		"webhook_concurrent": strconv.Itoa(webhook.DefaultConcurrent),
+		"webhook_max_cached": strconv.Itoa(webhook.DefaultMaxCached),
+		"api_max_body":       size(api.DefaultMaxBody).String(),
+		"api_max_batch":      strconv.Itoa(api.DefaultMaxBatch),
 		"max_ended":          strconv.Itoa(transport.DefaultMaxEnded),
 		"max_answers":        strconv.Itoa(transport.DefaultMaxAnswers),
 		"max_header":         size(httpd.DefaultMaxHeader).String(),
@@ -57,6 +65,12 @@ func defaults() kong.Vars {
 		"bosh_max_pause":       bosh.DefaultMaxPause,
 		"push_wait":            push.DefaultWait,
 		"push_inactivity":      push.DefaultInactivity,
+		"jwks_refresh":         webtoken.DefaultRefresh,
+		"token_leeway":         webtoken.DefaultLeeway,
+		"token_notice":         auth.DefaultNotice,
+		"token_grace":          auth.DefaultGrace,
+		"webhook_timeout":      webhook.DefaultTimeout,
+		"webhook_cache":        webhook.DefaultCacheAge,
 		"connect_timeout":      xmpp.DefaultConnectTimeout,
 		"connect_retry":        xmpp.DefaultRetryFor,
 		"handshake_timeout":    xmpp.DefaultHandshakeTimeout,

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
+	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/discovery"
 	"github.com/mochibosh/mochibosh/internal/clientaddr"
@@ -20,6 +21,8 @@ type gateway struct {
 	logger    *slog.Logger
 	manager   *transport.Manager
 	backend   *backend
+	allowed   *permission  // nil: there is no event bus
+	api       *api.Handler // nil: there is none
 	admission *admission
 	state     *state            // nil: nothing outlives the process
 	budget    *transport.Budget // nil: none
@@ -41,14 +44,10 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 	}
 	g.budget = s.budget()
 	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush}
-	overBus := g.busOptions()
-	var err error
-	if g.state, err = openState(s, overBus, logger); err != nil {
+	if err := g.openBus(); err != nil {
 		return nil, err
 	}
-	if s.Push != "off" {
-		g.backend.bus = g.newBus(overBus)
-	}
+	var err error
 	if g.backend.relay, err = xmpp.NewRelay(&xmpp.Options{
 		ClientAddr:       clientaddr.From,
 		MaxStanza:        int(s.MaxStanza),
@@ -90,6 +89,53 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 	return g, nil
 }
 
+// openBus makes the event bus, of what the last process has left, and the API to
+// it.
+func (g *gateway) openBus() error {
+	s := g.settings
+	topics, err := parseTopics(s.Topic)
+	if err != nil {
+		return err
+	}
+	o := g.busOptions()
+	o.Topics, o.OnlyKnown = topics, s.KnownTopics
+	if g.state, err = openState(s, o, g.logger); err != nil || s.Push == "off" {
+		return err
+	}
+	if g.allowed, err = newPermission(s, g.logger); err != nil {
+		return err
+	}
+	r, err := s.renewal()
+	if err != nil {
+		return err
+	}
+	o.Guard = g.allowed.guard
+	g.backend.bus = g.newBus(o)
+	g.api = api.NewHandler(g.backend.bus, &api.Options{
+		Open:        s.Dev,
+		MaxBody:     int(s.APIMaxBody),
+		MaxBatch:    s.APIMaxBatch,
+		Rate:        s.APIRate,
+		MaxDepth:    s.MaxDepth,
+		BodyTimeout: s.BodyTimeout,
+		BodyRate:    s.bodyRate(),
+		Logger:      g.logger,
+	})
+	g.renew(r)
+	if s.Dev {
+		g.logger.Warn("development mode: everybody on this machine may do everything on the event bus")
+	}
+	return nil
+}
+
+// renew has other rules and keys count on the event bus, at once.
+func (g *gateway) renew(r renewal) {
+	if g.allowed != nil {
+		g.allowed.renew(r)
+		g.api.SetKeys(r.keys)
+	}
+}
+
 // busOptions are those of the event bus, but for its engine.
 func (g *gateway) busOptions() *bus.Options {
 	s := g.settings
@@ -104,8 +150,6 @@ func (g *gateway) busOptions() *bus.Options {
 		MaxIDs:              s.MaxMessageIDs,
 		MaxPending:          s.MaxPending,
 		MaxDepth:            s.MaxDepth,
-		BodyTimeout:         s.BodyTimeout,
-		BodyRate:            s.bodyRate(),
 		Logger:              g.logger,
 	}
 	if g.budget != nil {

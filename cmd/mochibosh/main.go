@@ -3,6 +3,8 @@
 //
 //	mochibosh serve --listen 127.0.0.1:8888 --xmpp localhost=127.0.0.1:5222?tls=off
 //	mochibosh check --config /etc/mochibosh.toml
+//	mochibosh pub news '{"hello":"world"}'
+//	mochibosh tail news
 //
 // docs/operating.md has all settings.
 package main
@@ -47,6 +49,12 @@ func run(ctx context.Context, args []string, reload <-chan os.Signal, stdout, st
 		}
 	case "serve":
 		if err := serve(ctx, in, reload, stderr); err != nil && !errors.Is(err, context.Canceled) {
+			fmt.Fprintln(stderr, "mochibosh:", err)
+			return 1
+		}
+	default:
+		t := &terminal{ctx: ctx, in: in, stdin: os.Stdin, stdout: stdout, stderr: stderr}
+		if err := in.kong.Run(t); err != nil {
 			fmt.Fprintln(stderr, "mochibosh:", err)
 			return 1
 		}

@@ -42,12 +42,13 @@ type process struct {
 	met *sync.Cond
 }
 
-// start runs the program until the end of the test; it listens on free ports.
+// start runs the program until the end of the test; it listens on free ports,
+// and lets everybody do everything unless told otherwise.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, exited: make(chan struct{})}
 	p.met = sync.NewCond(&p.mu)
-	p.cmd = program(append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)
+	p.cmd = program(append([]string{"serve", "--listen=127.0.0.1:0", "--dev"}, args...)...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -16,9 +16,16 @@ type grammar struct {
 	Config   string   `placeholder:"FILE" help:"Configuration file in TOML: the names of the flags, without dashes in front."`
 	Settings settings `embed:""`
 
-	Serve   struct{}         `cmd:"" help:"Serve until SIGTERM. SIGHUP reads certificates and routes again."`
-	Check   struct{}         `cmd:"" help:"Check the settings and explain them."`
-	Version kong.VersionFlag `env:"-" help:"Print the version."`
+	Serve    struct{}         `cmd:"" help:"Serve until SIGTERM. SIGHUP reads certificates, routes, rules and keys again."`
+	Check    struct{}         `cmd:"" help:"Check the settings and explain them."`
+	Pub      pubCommand       `cmd:"" help:"Publish in a topic."`
+	Sub      subCommand       `cmd:"" help:"Print what is published in topics, one JSON object a line."`
+	Tail     tailCommand      `cmd:"" help:"Print the last messages of topics, and what comes."`
+	Presence presenceCommand  `cmd:"" help:"Print who is present in a topic."`
+	Token    tokenCommand     `cmd:"" help:"Make a token for a user."`
+	Key      keyCommand       `cmd:"" help:"Make a key for the API."`
+	Doctor   doctorCommand    `cmd:"" help:"Say what the network between here and a server does to each carrier."`
+	Version  kong.VersionFlag `env:"-" help:"Print the version."`
 }
 
 // groups are the headings of the help.
@@ -27,6 +34,7 @@ var groups = map[string]string{
 	"xmpp":   "XMPP:",
 	"bosh":   "BOSH:",
 	"push":   "push.v1 and the event bus:",
+	"auth":   "Permission on the event bus:",
 	"limits": "Limits:",
 	"ops":    "Operation:",
 	"state":  "What outlives the process:",
@@ -37,9 +45,10 @@ const envPrefix = "MOCHIBOSH_"
 // An invocation is what was asked for: a command, and its settings.
 type invocation struct {
 	settings
-	command string
-	args    []string  // to be read again
-	values  []setting // every one, in the order of the help
+	command string        // its name
+	kong    *kong.Context // to run it with
+	args    []string      // to be read again
+	values  []setting     // every one, in the order of the help
 }
 
 // A setting is one value as it came out.
@@ -58,6 +67,7 @@ func parse(args []string, options ...kong.Option) (*invocation, error) {
 		kong.Description("BOSH and WebSocket in front of XMPP servers, and push for browsers."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.ExplicitGroups(headings()),
+		kong.Help(help),
 		kong.DefaultEnvars(strings.TrimSuffix(envPrefix, "_")),
 		kong.Resolvers(file),
 		defaults(), kong.Vars{"version": version()},
@@ -73,7 +83,7 @@ func parse(args []string, options ...kong.Option) (*invocation, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &invocation{settings: g.Settings, command: ctx.Command(), args: args}
+	in := &invocation{settings: g.Settings, command: ctx.Selected().Name, kong: ctx, args: args}
 	given := make(map[*kong.Flag]bool)
 	for _, p := range ctx.Path {
 		if p.Flag != nil && !p.Resolved {
@@ -95,11 +105,28 @@ func parse(args []string, options ...kong.Option) (*invocation, error) {
 		}
 		in.values = append(in.values, s)
 	}
+	if !in.serves() {
+		return in, nil // it may be used where nothing could be served
+	}
 	return in, in.validate()
 }
 
+// serves reports whether the command is about the settings of a server.
+func (in *invocation) serves() bool { return in.command == "serve" || in.command == "check" }
+
+// help leaves the settings of the server out where they are not what the
+// command is about.
+func help(o kong.HelpOptions, ctx *kong.Context) error {
+	if n := ctx.Selected(); n != nil && n.Name != "serve" && n.Name != "check" {
+		for _, f := range ctx.Model.Flags {
+			f.Hidden = f.Hidden || f.Group != nil && !(n.Name == "token" && strings.HasPrefix(f.Name, "token-"))
+		}
+	}
+	return kong.DefaultHelpPrinter(o, ctx)
+}
+
 func headings() (all []kong.Group) {
-	for _, key := range []string{"net", "xmpp", "bosh", "push", "limits", "ops", "state"} {
+	for _, key := range []string{"net", "xmpp", "bosh", "push", "auth", "limits", "ops", "state"} {
 		all = append(all, kong.Group{Key: key, Title: groups[key]})
 	}
 	return all
@@ -136,9 +163,11 @@ func isSet(f *kong.Flag) bool {
 // unknownEnvironment reports variables that look like ours and are not.
 func unknownEnvironment(app *kong.Node) error {
 	known := make(map[string]bool)
-	for _, f := range app.Flags {
-		for _, name := range f.Envs {
-			known[name] = true
+	for _, node := range append(app.Children, app) {
+		for _, f := range node.Flags {
+			for _, name := range f.Envs {
+				known[name] = true
+			}
 		}
 	}
 	var errs []error

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mochibosh/mochibosh/auth"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/bosh"
 	"github.com/mochibosh/mochibosh/internal/clientaddr"
@@ -35,11 +36,8 @@ func (s *settings) problems(now time.Time) (all []string) {
 			found("trusted-proxies %s: anybody may claim any address", p)
 		}
 	}
-	if s.Push == "on" && slices.Contains(s.AllowOrigin, "*") {
-		found("push on, allow-origin *: any page may publish, and read all topics")
-	}
-	if s.Push == "on" {
-		found("push on: there is no authorization, so whoever gets here may publish, and read all topics")
+	for _, p := range s.busProblems() {
+		found("%s", p)
 	}
 	if strings.HasPrefix(s.PublicURL, "http:") && !clientaddr.IsLoopback(hostOf(s.PublicURL)) {
 		found("public-url %s: clients accept https only from host-meta", s.PublicURL)
@@ -65,6 +63,35 @@ func (s *settings) problems(now time.Time) (all []string) {
 				found("tls-cert %s: not valid before %s", s.TLSCert[i], c.Leaf.NotBefore.Format(time.DateOnly))
 			}
 		}
+	}
+	return all
+}
+
+// busProblems are those of the event bus.
+func (s *settings) busProblems() (all []string) {
+	found := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	tokens := len(s.TokenKey) > 0 || s.TokenJWKS != "" || s.Webhook != ""
+	rules, _ := parseRules(s.Allow)
+	anonymous := slices.ContainsFunc(rules, func(r auth.Rule) bool { return r.Who == auth.Anonymous || r.Who == auth.Anybody })
+	if s.Push == "on" && s.Dev {
+		found("dev, push on: whomever a proxy or a page brings to this machine may do everything")
+	}
+	if s.Push == "on" && anonymous && slices.Contains(s.AllowOrigin, "*") {
+		found("push on, allow-origin *: any page may do what allow lets anonymous clients do")
+	}
+	for _, r := range rules {
+		if s.Push == "on" && (r.Who == auth.Anonymous || r.Who == auth.Anybody) && slices.Contains(r.Can, auth.Publish) {
+			found("allow %s: whoever gets here may publish in %s", r.Who, r.Pattern)
+		}
+	}
+	if s.Push == "on" && !s.Dev && !tokens && !anonymous {
+		found("push on: nobody may do anything on the event bus; allow, token-key, token-jwks or webhook say who may, and dev lets everybody")
+	}
+	if !tokens && slices.ContainsFunc(rules, func(r auth.Rule) bool { return r.Who != auth.Anonymous && r.Who != auth.Anybody }) {
+		found("allow: there are rules for users, but no token is accepted: token-key, token-jwks and webhook are missing")
+	}
+	if tokens && s.TokenAudience == "" && s.Webhook == "" {
+		found("token-audience: not set, so tokens that were made for something else are good here")
 	}
 	return all
 }

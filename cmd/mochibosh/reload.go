@@ -30,9 +30,14 @@ func (s *server) tryReload() error {
 	if len(certificates) == 0 && len(s.in.TLSListen) > 0 {
 		return errors.New("tls-cert: none is left for tls-listen")
 	}
+	permission, err := next.renewal()
+	if err != nil {
+		return err
+	}
 	if err := s.gateway.setRoutes(next.XMPP); err != nil {
 		return err
 	}
+	s.gateway.renew(permission)
 	s.certificates.set(certificates)
 	s.level.Set(levelOf(next.LogLevel))
 	for i, was := range s.in.values {
@@ -55,7 +60,10 @@ func (s *server) tryReload() error {
 }
 
 // reloadable are the settings that need no restart.
-var reloadable = map[string]bool{"xmpp": true, "tls-cert": true, "tls-key": true, "log-level": true}
+var reloadable = map[string]bool{
+	"xmpp": true, "tls-cert": true, "tls-key": true, "log-level": true,
+	"allow": true, "token-key": true, "api-keys": true,
+}
 
 func describeAll(certificates []tls.Certificate) (all []string) {
 	for _, c := range certificates {

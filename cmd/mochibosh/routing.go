@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/bosh"
 	"github.com/mochibosh/mochibosh/discovery"
 	"github.com/mochibosh/mochibosh/internal/clientaddr"
@@ -25,7 +26,6 @@ const (
 	pathBOSH      = "/http-bind"
 	pathWebSocket = "/xmpp-websocket"
 	pathPush      = "/push"
-	pathPublish   = "/api/publish"
 	pathConsole   = "/console/"
 	pathClient    = "/mochi/"
 	pathDoctor    = "/push/doctor/"
@@ -64,13 +64,15 @@ func (g *gateway) handler() http.Handler {
 			BodyRate:     s.bodyRate(),
 			WriteTimeout: s.WriteTimeout,
 			Origins:      s.AllowOrigin,
+			Guard:        g.allowed.guard,
 			Logger:       g.logger,
 		}
 		route("longpoll", g.only(s.Push, longpoll.NewHandler(g.manager, options)), pathPush)
 		route("sse", g.only(s.Push, sse.NewHandler(g.manager, options)), pathPush+"/sse")
 		sockets := websocket.NewHandler(g.manager, &websocket.Options{Push: options, Compression: s.WebSocketCompress})
 		route("push-websocket", g.only(s.Push, g.refuse(sockets)), pathPush+"/ws")
-		route("publish", g.only(s.Push, g.backend.bus.PublishHandler()), pathPublish)
+		route("api", g.only(s.Push, g.api), api.Paths()...)
+		r.PathPrefix(api.Path).Handler(g.observed("api", g.only(s.Push, g.api))) // which says that there is nothing
 		r.Handle(strings.TrimSuffix(pathDoctor, "/"), http.RedirectHandler(pathDoctor, http.StatusFound))
 		r.PathPrefix(pathDoctor).Handler(g.observed("doctor", g.only(s.Push, pages(pathDoctor, web.Doctor))))
 		r.PathPrefix(pathClient).Handler(g.observed("client", g.only(s.Push, g.shared(pages(pathClient, web.Client)))))
@@ -133,6 +135,9 @@ func (g *gateway) bosh() http.Handler {
 	}
 	if len(s.XMPP) == 0 {
 		o.DefaultTo = s.PushTarget
+	}
+	if g.allowed != nil {
+		o.SignIn = g.allowed.guard.SignIn
 	}
 	return bosh.NewHandler(g.manager, o)
 }

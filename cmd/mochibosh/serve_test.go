@@ -100,7 +100,7 @@ func cut(s, from, to string) string {
 
 func TestPagesCanReadEveryAnswer(t *testing.T) {
 	const page = "https://chat.example"
-	p := start(t, someDomain, "--allow-origin="+page, "--max-sessions=1", "--push=on")
+	p := start(t, someDomain, "--allow-origin="+page, "--max-sessions=1")
 	preflight := []string{"Origin: " + page, "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type"}
 	t.Run("C-01 C-02 C-03 C-04 C-05 C-06 C-09 preflights are answered, to be remembered", func(t *testing.T) {
 		for _, path := range []string{"/http-bind", "/http-bind/", "/push"} {

@@ -57,12 +57,36 @@ type settings struct {
 	MaxPayloads      int           `default:"${max_payloads}" group:"bosh" help:"Payloads of one request."`
 	MaxAnswers       int           `default:"${max_answers}" group:"bosh" help:"Answers that a session keeps for requests that come again, if its client acknowledges none."`
 
-	Push           string        `enum:"on,local,off" default:"local" group:"push" help:"Serve push.v1, the event bus and the publish API: on, off, or local, to clients on this machine only. There is no authorization."`
+	Push           string        `enum:"on,local,off" default:"local" group:"push" help:"Serve push.v1, the event bus and its API: on, off, or local, to clients on this machine only."`
+	Dev            bool          `group:"push" help:"For development: everybody may do everything on the event bus, without tokens and keys. Only this machine can be listened on."`
 	PushTarget     string        `default:"bus" placeholder:"NAME" group:"push" help:"Name of the event bus as the 'to' of a BOSH stream."`
 	PushWait       time.Duration `default:"${push_wait}" group:"push" help:"Longest hold of a poll."`
 	PushInactivity time.Duration `default:"${push_inactivity}" group:"push" help:"How long a session lives without poll, stream or socket."`
 	PushMaxBody    size          `default:"${push_max_body}" group:"push" help:"Size of an object of the client."`
+	Topic          []string      `placeholder:"PATTERN" group:"push" help:"Settings of topics: PATTERN[?history=N|off&age=DURATION&bytes=SIZE&slow=end|drop-oldest|latest-per-key&max-message=SIZE&rate=N&burst=N&publish=server&presence=off&events=off&users=on]. Repeats; the first that matches counts."`
+	KnownTopics    bool          `group:"push" help:"There are no topics but those that a --topic matches."`
 	PushWindow     int           `default:"${push_window}" group:"push" help:"Messages of a client that may be on their way."`
+
+	Allow             []string      `placeholder:"RULE" group:"auth" help:"What clients may do on the event bus: WHO CAPABILITY... on PATTERN..., where WHO is anonymous, users, anybody or user:NAME, and capabilities are subscribe, publish, history and presence. Repeats."`
+	TokenKey          []string      `placeholder:"FILE" group:"auth" help:"Key for the signatures of tokens (JWT): a public key in PEM, a JWK set, or a secret of 32 bytes or more. Repeats."`
+	TokenJWKS         string        `name:"token-jwks" placeholder:"URL" group:"auth" help:"Where a JWK set with such keys is."`
+	TokenJWKSRefresh  time.Duration `name:"token-jwks-refresh" default:"${jwks_refresh}" group:"auth" help:"How old that set may be before it is fetched again."`
+	TokenIssuer       string        `placeholder:"NAME" group:"auth" help:"What iss of a token must be."`
+	TokenAudience     string        `placeholder:"NAME" group:"auth" help:"What must be in aud of a token."`
+	TokenLeeway       time.Duration `default:"${token_leeway}" group:"auth" help:"How far the clocks of others may differ."`
+	TokenNoExpiry     bool          `group:"auth" help:"Accept tokens that never expire."`
+	TokenNotice       time.Duration `default:"${token_notice}" group:"auth" help:"How long before its token expires a client is told so."`
+	TokenGrace        time.Duration `default:"${token_grace}" group:"auth" help:"How long a session goes on after its token expired."`
+	Webhook           string        `placeholder:"URL" group:"auth" help:"Application that is asked whose tokens are, and what nothing else allows."`
+	WebhookSecret     string        `placeholder:"FILE" group:"auth" help:"Secret that it is shown, as a bearer token."`
+	WebhookTimeout    time.Duration `default:"${webhook_timeout}" group:"auth" help:"How long it may take to answer, waiting for its turn included."`
+	WebhookConcurrent int           `default:"${webhook_concurrent}" group:"auth" help:"Questions to it at once; others wait."`
+	WebhookCache      time.Duration `default:"${webhook_cache}" group:"auth" help:"How long its answers hold where they do not say. 0: not at all."`
+	WebhookMaxCached  int           `default:"${webhook_max_cached}" group:"auth" help:"Answers that are remembered."`
+	APIKeys           string        `name:"api-keys" placeholder:"FILE" group:"auth" help:"Keys for the API, one a line, as 'mochibosh key' makes them."`
+	APIRate           float64       `name:"api-rate" default:"0" group:"auth" help:"Messages a second that one key may publish. 0: any number."`
+	APIMaxBody        size          `name:"api-max-body" default:"${api_max_body}" group:"auth" help:"Size of a request to the API."`
+	APIMaxBatch       int           `name:"api-max-batch" default:"${api_max_batch}" group:"auth" help:"Messages in one request to the API."`
 
 	MaxMessage          size `default:"${max_message}" group:"push" help:"Size of a message on the event bus."`
 	MaxTopicName        int  `default:"${max_topic_name}" group:"push" help:"Bytes of a topic's name."`

@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 )
 
@@ -100,6 +102,22 @@ func TestMistakesAreErrors(t *testing.T) {
 		{name: "no percentage of Go's own", env: "GOGC=much", want: "no percentage"},
 		{name: "no memory limit", args: []string{"--memory-limit=2"}, want: "memory-limit"},
 		{name: "no collection at all", args: []string{"--gc-percent=off"}, want: "needs memory-limit"},
+		{name: "development for everybody", args: []string{"--dev", "--listen=0.0.0.0:0"}, want: "dev: "},
+		{name: "development on all addresses", args: []string{"--dev", "--listen=:8888"}, want: "dev: "},
+		{name: "a rule for nobody known", args: []string{"--allow=all publish on *"}, want: "allow"},
+		{name: "a rule without topics", args: []string{"--allow=users publish"}, want: "allow"},
+		{name: "a pattern that is none", args: []string{"--allow=users publish on a*b"}, want: "only be at its end"},
+		{name: "a topic option that is none", args: []string{"--topic=t?histroy=1"}, want: "histroy"},
+		{name: "a topic option twice", args: []string{"--topic=t?history=1&history=2"}, want: "twice"},
+		{name: "a topic pattern that is none", args: []string{"--topic=a*b"}, want: "a*b"},
+		{name: "no policy", args: []string{"--topic=t?slow=fast"}, want: "slow=fast"},
+		{name: "no rate", args: []string{"--topic=t?rate=0"}, want: "rate=0"},
+		{name: "no age", args: []string{"--topic=t?age=-1s"}, want: "age=-1s"},
+		{name: "no number", args: []string{"--topic=t?history=none"}, want: "history=none"},
+		{name: "no size", args: []string{"--topic=t?max-message=big"}, want: "max-message=big"},
+		{name: "neither on nor off", args: []string{"--topic=t?presence=maybe"}, want: "presence=maybe"},
+		{name: "no time for the webhook", args: []string{"--webhook-timeout=0s"}, want: "webhook-timeout"},
+		{name: "a grace below zero", args: []string{"--token-grace=-1s"}, want: "token-grace"},
 		{name: "nothing to serve", args: []string{"--push=off"}, want: "nothing to serve"},
 	}
 	for _, test := range tests {
@@ -116,6 +134,32 @@ func TestMistakesAreErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTopicSettings(t *testing.T) {
+	for spec, want := range map[string]bus.TopicRule{
+		"news":                                     {Pattern: "news"},
+		"chat/*?history=200&age=24h&bytes=1MiB":    {Pattern: "chat/*", History: 200, Age: 24 * time.Hour, Bytes: 1 << 20},
+		"now/*?history=off&slow=drop-oldest":       {Pattern: "now/*", History: -1, Slow: bus.DropOldest},
+		"*?slow=latest-per-key&max-message=4KiB":   {Pattern: "*", Slow: bus.LatestPerKey, MaxMessage: 4 << 10},
+		"*?rate=.5&burst=3&slow=end":               {Pattern: "*", Rate: .5, Burst: 3},
+		"*?publish=server&presence=off&events=off": {Pattern: "*", ServerOnly: true, NoPresence: true, NoEvents: true},
+		"*?publish=clients&presence=on&users=off":  {Pattern: "*"},
+		"chat/*?users=on&events=on":                {Pattern: "chat/*", ShowUsers: true},
+	} {
+		if got, err := parseTopic(spec); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", spec, got, err)
+		}
+	}
+}
+
+func FuzzParseTopic(f *testing.F) {
+	f.Add("chat/*?history=200&age=24h&bytes=1MiB&rate=.5")
+	f.Fuzz(func(t *testing.T, spec string) {
+		if r, err := parseTopic(spec); err == nil && (r.Pattern == "" || r.Rate < 0 || r.Burst < 0 || r.MaxMessage < 0) {
+			t.Errorf("%q is %+v", spec, r)
+		}
+	})
 }
 
 func TestRoutes(t *testing.T) {
@@ -210,12 +254,16 @@ func TestCheck(t *testing.T) {
 		if out, code := run("--tls-listen=127.0.0.1:0", "--tls-cert="+cert, "--tls-key="+cert); code != 1 || !strings.Contains(out, "tls-cert") {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
+		if out, code := run("--token-key="+cert, "--api-keys="+cert, "--webhook-secret=nowhere", "--webhook=https://app.example/"); code != 1 ||
+			!strings.Contains(out, "nowhere") || !strings.Contains(out, "api-keys") {
+			t.Errorf("exit code %d\n%s", code, out)
+		}
 	})
 	t.Run("C-16 what is dubious", func(t *testing.T) {
-		out, code := run("--listen=0.0.0.0:5061", "--xmpp=a.example=192.0.2.1:5222?tls=off", "--bosh-inactivity=30s", "--push=on", "--allow-origin=*",
+		out, code := run("--listen=0.0.0.0:5061", "--xmpp=a.example=192.0.2.1:5222?tls=off", "--bosh-inactivity=30s", "--push=on", "--allow-origin=*", "--allow=anybody publish on *",
 			"--trusted-proxies=0.0.0.0/0", "--public-url=http://gw.example", "--max-body=100KiB", "--idle-timeout=10s")
 		for _, want := range []string{
-			"browsers refuse to connect to port 5061", "passwords travel in clear", "bosh-inactivity", "any page may publish", "anybody may claim any address", "https only", "does not fit in", "idle-timeout",
+			"browsers refuse to connect to port 5061", "passwords travel in clear", "bosh-inactivity", "any page may do what", "whoever gets here may publish in *", "anybody may claim any address", "https only", "does not fit in", "idle-timeout",
 		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%q is missing in\n%s", want, out)

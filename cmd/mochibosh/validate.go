@@ -56,6 +56,7 @@ func (s *settings) validate() error {
 	if s.PushTarget == "" {
 		fail("push-target: empty")
 	}
+	errs = append(errs, s.validateBus()...)
 	for _, d := range s.positiveDurations() {
 		if d.value <= 0 {
 			fail("%s: %v is not above zero", d.name, d.value)
@@ -73,6 +74,29 @@ func (s *settings) validate() error {
 		fail("gc-percent off: needs memory-limit, else no garbage is ever collected")
 	}
 	return errors.Join(errs...)
+}
+
+// validateBus finds what cannot work in the settings of the event bus.
+func (s *settings) validateBus() (errs []error) {
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for _, a := range slices.Concat(s.Listen, s.TLSListen) {
+		if host, _, _ := net.SplitHostPort(a); s.Dev && !clientaddr.IsLoopback(host) {
+			fail("dev: everybody may do everything, so only addresses such as 127.0.0.1 can be listened on, not %q", a)
+		}
+	}
+	if _, err := parseTopics(s.Topic); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := parseRules(s.Allow); err != nil {
+		errs = append(errs, err)
+	}
+	if s.TokenNotice < 0 || s.TokenGrace < 0 || s.TokenLeeway < 0 || s.WebhookCache < 0 || s.APIRate < 0 {
+		fail("token-notice, token-grace, token-leeway, webhook-cache and api-rate: must not be below zero")
+	}
+	if s.WebhookConcurrent <= 0 || s.WebhookMaxCached <= 0 || s.APIMaxBatch <= 0 {
+		fail("webhook-concurrent, webhook-max-cached and api-max-batch: must be above zero")
+	}
+	return errs
 }
 
 type namedNumber struct {
@@ -120,6 +144,8 @@ func (s *settings) positiveDurations() []namedDuration {
 		{"websocket-ping", s.WebSocketPing},
 		{"push-wait", s.PushWait},
 		{"push-inactivity", s.PushInactivity},
+		{"token-jwks-refresh", s.TokenJWKSRefresh},
+		{"webhook-timeout", s.WebhookTimeout},
 		{"shutdown-timeout", s.ShutdownTimeout},
 		{"durability-interval", s.DurabilityInterval},
 	}

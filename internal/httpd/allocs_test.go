@@ -69,7 +69,7 @@ func TestMessagesAllocateLittle(t *testing.T) {
 			c.sendText()
 		},
 		"publish": func(c *bare, _ []byte) {
-			c.request("/publish", `{"topic":"u","data":"hello"}`)
+			c.request("/api/publish", `{"topic":"u","data":"hello"}`)
 		},
 	}
 	for carrier, budget := range map[string]float64{"longpoll": 51, "websocket": 36, "publish": 26} {

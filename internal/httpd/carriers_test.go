@@ -22,6 +22,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
+	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/bosh"
 	"github.com/mochibosh/mochibosh/internal/httpd"
 	"github.com/mochibosh/mochibosh/transport"
@@ -48,7 +49,7 @@ func newHouse(o *push.Options) *house {
 	mux.Handle("/push", longpoll.NewHandler(h.manager, o))
 	mux.Handle("/push/sse", sse.NewHandler(h.manager, o))
 	mux.Handle("/push/ws", websocket.NewHandler(h.manager, &websocket.Options{Push: o}))
-	mux.Handle("/publish", h.bus.PublishHandler())
+	mux.Handle(api.Path, api.NewHandler(h.bus, &api.Options{Open: true}))
 	mux.Handle("/bosh", bosh.NewHandler(h.manager, &bosh.Options{NoStreams: true, Polling: -1}))
 	h.Handler = mux
 	return h

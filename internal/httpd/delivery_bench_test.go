@@ -92,7 +92,7 @@ func BenchmarkSingle(b *testing.B) {
 							b.Fatal("a message is not there after half a second")
 						}
 						body := fmt.Sprintf(`{"topic":"t%d","data":"msg-%d-%s"}`, deliveries%clients, deliveries, strings.Repeat("x", 90))
-						publishers[deliveries%len(publishers)].post("/publish", body)
+						publishers[deliveries%len(publishers)].post("/api/publish", body)
 						deliveries++
 						a.await(len(a.took) + len(a.got))
 						due = due.Add(interval)

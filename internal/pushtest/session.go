@@ -22,8 +22,11 @@ func (s *Server) Create() Session {
 	if status != http.StatusCreated {
 		s.t.Fatalf("creation answered with %d %+v", status, o)
 	}
-	return Session{s, o.Session, o.Key}
+	return s.Session(o)
 }
+
+// Session returns the session of the answer to a creation.
+func (s *Server) Session(created Object) Session { return Session{s, created.Session, created.Key} }
 
 // Object returns an object for the session with more members, such as
 // `"attach":1`.

@@ -58,7 +58,7 @@ func serve(t testing.TB, args ...string) *server { return serveWith(t, nil, args
 func serveWith(t testing.TB, env []string, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, exited: make(chan struct{}), arrived: make(chan struct{}, 1)}
-	s.cmd = exec.Command(program, append([]string{"serve", "--listen=127.0.0.1:0", "--push=on"}, args...)...)
+	s.cmd = exec.Command(program, append([]string{"serve", "--listen=127.0.0.1:0", "--dev", "--push=on"}, args...)...)
 	s.cmd.Env = append(os.Environ(), env...)
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {

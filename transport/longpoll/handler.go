@@ -41,7 +41,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	s, err := h.endpoint.Find(r.Context(), o.Session, o.Key)
+	s, err := h.endpoint.Resume(r.Context(), o)
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,11 @@ func (e *Endpoint) Create(ctx context.Context, o *Object) (s *transport.Session,
 		Inactivity: e.opts.Inactivity,
 		Requests:   e.opts.Window,
 	}
+	if e.opts.Guard != nil {
+		if ctx, err = e.opts.Guard.SignIn(ctx, o.Token); err != nil {
+			return nil, nil, e.refuse(err)
+		}
+	}
 	if o.Wait != nil {
 		p.Wait = min(p.Wait, time.Duration(*o.Wait)*time.Second)
 	}
@@ -91,6 +96,27 @@ func (e *Endpoint) Find(ctx context.Context, session, key string) (*transport.Se
 		return nil, e.refuse(&Error{Code: Forbidden, Message: "wrong key"})
 	}
 	return s, nil
+}
+
+// Resume returns the session that an object names, if it has the key and, where
+// there is a token too, that of the session's user.
+func (e *Endpoint) Resume(ctx context.Context, o *Object) (*transport.Session, error) {
+	s, err := e.Find(ctx, o.Session, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	return s, e.Refresh(ctx, s, o)
+}
+
+// Refresh takes the token of an object of a session, if there is one.
+func (e *Endpoint) Refresh(ctx context.Context, s *transport.Session, o *Object) error {
+	if o.Token == "" || e.opts.Guard == nil || s.Err() != nil {
+		return nil // whoever asks next is told of the end
+	}
+	if err := e.opts.Guard.Refresh(ctx, s, o.Token); err != nil {
+		return e.refuse(err)
+	}
+	return nil
 }
 
 // Take lets everything in the object take effect that is no poll: messages,

@@ -9,11 +9,13 @@ import (
 	"github.com/mochibosh/mochibosh/transport"
 )
 
-// Code is a code of section 6.
+// Code is a code of section 7.
 type Code string
 
 const (
 	BadRequest       Code = "bad-request"
+	Unauthorized     Code = "unauthorized"
+	Expired          Code = "expired"
 	Forbidden        Code = "forbidden"
 	NotFound         Code = "not-found"
 	MethodNotAllowed Code = "method-not-allowed"
@@ -30,6 +32,8 @@ const (
 
 var statuses = map[Code]int{
 	BadRequest:       http.StatusBadRequest,
+	Unauthorized:     http.StatusUnauthorized,
+	Expired:          http.StatusUnauthorized,
 	Forbidden:        http.StatusForbidden,
 	NotFound:         http.StatusNotFound,
 	MethodNotAllowed: http.StatusMethodNotAllowed,
@@ -120,6 +124,10 @@ func errorOfEnd(t *transport.Termination) *Error {
 	switch t.Condition {
 	case transport.HostUnknown, transport.HostGone:
 		e.Code = NotFound
+	case transport.Unauthorized:
+		e.Code = Unauthorized
+	case transport.Expired:
+		e.Code = Expired
 	case transport.Policy:
 		e.Code = Forbidden
 	case transport.Shutdown, transport.Unreachable:

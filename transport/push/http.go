@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/bearer"
 	"github.com/mochibosh/mochibosh/internal/jsondepth"
 	"github.com/mochibosh/mochibosh/internal/reqbody"
 	"github.com/mochibosh/mochibosh/transport"
@@ -61,6 +62,9 @@ func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) (*Object, error)
 	if err != nil {
 		return nil, e.refuse(err)
 	}
+	if o.Session == "" && o.Token == "" {
+		o.Token = bearer.Token(r.Header) // with a session it would be the key
+	}
 	return o, nil
 }
 
@@ -101,6 +105,8 @@ func (e *Endpoint) Refuse(w http.ResponseWriter, err error) {
 	}
 	refusal := errorOf(err)
 	switch refusal.Code {
+	case Unauthorized, Expired: // RFC 6750 §3
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	case Unavailable:
 		after := uint64(5)
 		if refusal.After > 0 {

@@ -20,6 +20,7 @@ const maxNumber = 1<<53 - 1
 type Object struct {
 	Session  string            `json:"session"`
 	Key      string            `json:"key"`
+	Token    string            `json:"token"`
 	To       string            `json:"to"`
 	First    uint64            `json:"first"`
 	Messages []json.RawMessage `json:"messages"`
@@ -147,6 +148,15 @@ func appendCreated(dst []byte, s *transport.Session, o *Options, ack uint64) []b
 	w := writer{dst: append(dst, '{')}
 	w.string("session", s.ID())
 	w.string("key", p.Secret)
+	if o.Guard != nil {
+		user, expires := o.Guard.Who(s)
+		if user != "" {
+			w.string("user", user)
+		}
+		if !expires.IsZero() {
+			w.seconds("expires", max(0, time.Until(expires)))
+		}
+	}
 	w.seconds("wait", p.Wait)
 	w.seconds("inactivity", p.Inactivity)
 	w.seconds("ping", o.Ping)

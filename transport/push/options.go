@@ -1,10 +1,12 @@
 package push
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/jsondepth"
+	"github.com/mochibosh/mochibosh/transport"
 )
 
 // Options configure the carriers of push.v1. All carriers of a server are
@@ -40,8 +42,25 @@ type Options struct {
 	// Origins are the origins of pages that may connect, besides the server's
 	// own, such as "https://chat.example"; "*" allows any page.
 	Origins []string
+	// Guard knows who clients are. Nil: nobody asks, and tokens are ignored.
+	Guard Guard
 	// Logger takes protocol violations, without keys or messages. Nil: none.
 	Logger *slog.Logger
+}
+
+// A Guard knows who clients are (section 6); auth.Guard is one. Its errors are
+// a *transport.Termination with the condition Unauthorized, Expired, Policy or
+// Unreachable.
+type Guard interface {
+	// SignIn finds out whose a token is, before there is a session; without a
+	// token it is empty. The context that it returns is that of the session's
+	// stream.
+	SignIn(ctx context.Context, token string) (context.Context, error)
+	// Refresh takes a newer token of the session's user.
+	Refresh(ctx context.Context, s *transport.Session, token string) error
+	// Who returns the user of a session, and when the token ends; zero values
+	// for nobody in particular, and for never.
+	Who(s *transport.Session) (user string, expires time.Time)
 }
 
 // Defaults of [Options].

@@ -3,9 +3,9 @@ package sse
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/mochibosh/mochibosh/internal/bearer"
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 )
@@ -42,7 +42,7 @@ func (h *Handler) sell(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.endpoint.Find(r.Context(), o.Session, o.Key)
+	s, err := h.endpoint.Resume(r.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,8 @@ func (h *Handler) identify(r *http.Request) (s *transport.Session, attach, ack u
 	if q.Has("ticket") {
 		return h.redeem(r, q.Get("ticket"))
 	}
-	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	key := bearer.Token(r.Header)
+	if key == "" {
 		return nil, 0, 0, &push.Error{Code: push.Forbidden, Message: "neither a ticket nor a key"}
 	}
 	if attach, err = number("attach", q.Get("attach")); err != nil {

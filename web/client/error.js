@@ -1,7 +1,7 @@
 /**
  * The only kind of error this client makes.
  *
- * `code` is one of the protocol's (see docs/push-v1.md, section 6, and docs/bus.md), or one of ours: `network`,
+ * `code` is one of the protocol's (see docs/push-v1.md, section 7, and docs/bus.md), or one of ours: `network`,
  * `http` (an answer that is not of our server), `silent`, `lost`, `closed`, `superseded`, `unsupported`, `full`, `timeout`, `token`.
  */
 export class MochiError extends Error {

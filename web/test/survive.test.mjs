@@ -61,7 +61,7 @@ if (!globalThis.EventSource || !globalThis.WebSocket) {
     test(`sessions go on when their server was ${how} and is back`, async (t) => {
       const dir = mkdtempSync(join(tmpdir(), 'mochibosh-state-'));
       t.after(() => rmSync(dir, { recursive: true, force: true }));
-      const args = ['--push', 'on', '--state-dir', dir, '--durability', durability, '--shutdown-spread', '200ms'];
+      const args = ['--dev', '--state-dir', dir, '--durability', durability, '--shutdown-spread', '200ms'];
       const server = await Server.start({ goPackage: './cmd/mochibosh', command: ['serve'], args });
       t.after(() => server.kill());
       const all = carriers.map((carrier) => talker(server.url, carrier));
