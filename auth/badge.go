@@ -21,7 +21,8 @@ type Badge struct {
 	guard     *Guard
 	principal atomic.Pointer[Principal]
 
-	// Set by the registry, and guarded by its lock; session never changes.
+	// Set by the registry, and guarded by its lock; session never changes. Nil:
+	// the badge of nobody in particular, which many sessions have.
 	session    *transport.Session
 	refs       int    // streams
 	prev, next *Badge // of the same user
@@ -66,7 +67,7 @@ func (b *Badge) Refresh(ctx context.Context, token string) error {
 		return b.guard.refuse(ctx, &Error{Code: Unauthorized, Text: "a token is needed"})
 	}
 	p, err := b.guard.authenticate(ctx, token)
-	if err == nil && p.User != b.principal.Load().User {
+	if err == nil && (b.session == nil || p.User != b.principal.Load().User) {
 		err = anothers
 	}
 	if err != nil {
@@ -83,6 +84,9 @@ func (b *Badge) Refresh(ctx context.Context, token string) error {
 
 // Release gives the badge back when a stream is over.
 func (b *Badge) Release() {
+	if b.session == nil {
+		return
+	}
 	if !b.guard.sessions.release(b) {
 		return
 	}

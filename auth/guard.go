@@ -26,11 +26,14 @@ const (
 type Guard struct {
 	opts     atomic.Pointer[Options]
 	sessions registry
+	nobody   Badge // of all sessions of nobody in particular
 }
 
 // NewGuard returns a guard. Nil options let nobody do anything.
 func NewGuard(opts *Options) *Guard {
 	g := &Guard{}
+	g.nobody.guard = g
+	g.nobody.principal.Store(&Principal{})
 	g.SetOptions(opts)
 	return g
 }
@@ -110,6 +113,9 @@ func (g *Guard) Bind(ctx context.Context, st *transport.Stream) (*Badge, error) 
 		if p, err = g.authenticate(ctx, ""); err != nil {
 			return nil, g.refuse(ctx, err)
 		}
+	}
+	if p.User == "" {
+		return &g.nobody, nil // of whom there is nothing to know
 	}
 	b := g.sessions.bind(s, func() *Badge { return newBadge(g, p) })
 	if !bound {
