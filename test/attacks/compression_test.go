@@ -60,9 +60,8 @@ func TestCompressionBombs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = w.Write(zeros); err == nil {
-			err = w.Close()
-		}
+		w.Write(zeros) // as far as the server lets it come
+		w.Close()
 		_, _, err = ws.ReadMessage()
 		if !websocket.IsCloseError(err, 1009) && !strings.Contains(err.Error(), "reset") && !strings.Contains(err.Error(), "broken pipe") {
 			t.Errorf("%v", err)
