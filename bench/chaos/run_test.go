@@ -35,7 +35,17 @@ func TestNothingIsLostDoubledOrOutOfOrder(t *testing.T) {
 	all.Wait()
 }
 
+// short runs it until the network has done damage: clients that put much into
+// few exchanges may be lucky.
 func short(t *testing.T, s setup) {
+	for ; !damaged(t, s); s.seed++ {
+		if s.seed == 10 {
+			t.Fatal("too good a network, ten times")
+		}
+	}
+}
+
+func damaged(t *testing.T, s setup) bool {
 	o, err := run(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +56,7 @@ func short(t *testing.T, s setup) {
 	if want := uint64(s.clients) * s.messages; !o.faultless() || o.up.Sent != want || o.down.Sent != want {
 		t.Errorf("up %+v, down %+v", o.up, o.down)
 	}
-	if o.counts.Damaged() == 0 {
-		t.Errorf("too good a network: %v", &o.counts)
-	}
+	return o.counts.Damaged() > 0
 }
 
 // Each message is there once, whole and in its place, or the tally says so.
