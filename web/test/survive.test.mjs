@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { connect } from '../mochi.js';
+import { connect } from '../client/mochi.js';
 import { Server } from './server.mjs';
 import { DOMParser as Parser } from './unit/boshserver.mjs';
 
