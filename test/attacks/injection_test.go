@@ -117,6 +117,9 @@ func newXMPPServer(t *testing.T) *xmppServer {
 				c.SetDeadline(time.Now().Add(patience))
 				in := bufio.NewReader(c)
 				head, _ := in.ReadString('>')
+				if head == "" {
+					return // who asked for the stream was gone before it began
+				}
 				more, _ := in.ReadString('>')
 				x.got <- head + more
 				io.WriteString(c, "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1' from='a.example' version='1.0'><stream:features/>")
