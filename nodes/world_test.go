@@ -38,12 +38,17 @@ type world struct {
 	nats   *server.Server
 	engine *bus.Memory
 	shelf  *shelf
-	parks  bool // the nodes' HTTP servers can hold requests without a goroutine
+	url    string // of NATS, if nodes come to it over loopback
+	parks  bool   // the nodes' HTTP servers can hold requests without a goroutine
 }
 
 func newWorld(t testing.TB, parks bool) *world {
+	return newWorldOn(t, &server.Options{DontListen: true, NoSigs: true}, parks)
+}
+
+func newWorldOn(t testing.TB, o *server.Options, parks bool) *world {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true})
+	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +60,11 @@ func newWorld(t testing.TB, parks bool) *world {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	return &world{t, s, bus.NewMemory(nil), &shelf{saved: make(map[string]kept)}, parks}
+	w := &world{t: t, nats: s, engine: bus.NewMemory(nil), shelf: &shelf{saved: make(map[string]kept)}, parks: parks}
+	if !o.DontListen {
+		w.url = s.Addr().String()
+	}
+	return w
 }
 
 // A node is one of them.
@@ -77,7 +86,7 @@ func (w *world) join(name string) *node { return w.joinWith(name, 0) }
 func (w *world) joinWith(name string, maxForwards int) *node {
 	t := w.t
 	t.Helper()
-	wire := &wire{server: w.nats}
+	wire := &wire{server: w.nats, url: w.url}
 	conn, err := nats.Connect("", nats.InProcessServer(wire), nats.ReconnectWait(beat), nats.MaxReconnects(-1))
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +156,7 @@ func (n *node) heal() { n.wire.set(false) }
 // A wire is how a node comes to NATS.
 type wire struct {
 	server *server.Server
+	url    string // set: over loopback
 	mu     sync.Mutex
 	cut    bool
 	conns  []net.Conn
@@ -162,6 +172,13 @@ func (w *wire) set(cut bool) {
 	w.conns = nil
 }
 
+func (w *wire) dial() (net.Conn, error) {
+	if w.url != "" {
+		return net.Dial("tcp", w.url)
+	}
+	return w.server.InProcessConn()
+}
+
 func (w *wire) isCut() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -175,7 +192,7 @@ func (w *wire) InProcessConn() (net.Conn, error) {
 	if w.cut {
 		return nil, errCut
 	}
-	c, err := w.server.InProcessConn()
+	c, err := w.dial()
 	if err == nil {
 		w.conns = append(w.conns, c)
 	}
