@@ -36,6 +36,9 @@ var layers = map[string][]string{
 
 	"discovery": {"internal/"},
 
+	// Whose a session is, where several processes share them.
+	"nodes": {"transport", "internal/park", "github.com/google/uuid", "github.com/nats-io/nats.go"},
+
 	"auth":          {"transport"},
 	"auth/webhook":  {"auth"},
 	"auth/webtoken": {"auth", "github.com/golang-jwt/jwt/v5"},

@@ -21,6 +21,17 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 		h.putOff(w, askerOf(r), away.After)
 		return
 	}
+	var owned *transport.Owned
+	if errors.As(err, &owned) && h.opts.Forward != nil {
+		h.opts.Forward(w, r, owned.By)
+		return
+	}
+	if err != nil && !errors.Is(err, transport.ErrNoSession) {
+		// Where the sessions are kept nobody answers: it may be there.
+		h.opts.Logger.WarnContext(r.Context(), "bosh: session not found out about", "error", err)
+		h.putOff(w, askerOf(r), time.Second)
+		return
+	}
 	if err != nil || s.Params().Protocol != Protocol {
 		h.violation(r, "no such session")
 		h.refuse(w, r, itemNotFound)

@@ -1,6 +1,7 @@
 package bosh
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -129,6 +130,9 @@ func (h *Handler) read(buf []byte, w http.ResponseWriter, r *http.Request) ([]by
 	data, err := reqbody.ReadInto(buf, w, r, reqbody.Limits{Max: h.opts.MaxBody, Timeout: h.opts.BodyTimeout, Rate: h.opts.BodyRate})
 	if err != nil {
 		return nil, err
+	}
+	if h.opts.Forward != nil { // the buffer is used again
+		r.Body = io.NopCloser(bytes.NewReader(bytes.Clone(data)))
 	}
 	return c.decode(data, h.opts.MaxBody)
 }

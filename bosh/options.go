@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"mime"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -123,6 +124,10 @@ type Options struct {
 	// *transport.Termination. Without a token it is not called: clients of an
 	// XMPP server show who they are there. Nil: tokens are ignored.
 	SignIn func(ctx context.Context, token string) (context.Context, error)
+	// Forward passes a request on to the process that has its session, and answers
+	// with what that answers; its body can be read again. Nil: there is no such
+	// session for the client.
+	Forward func(w http.ResponseWriter, r *http.Request, owner string)
 	// Logger takes violations of the protocol (Info) and a full server (Warn),
 	// never ids or payloads. Nil: no logs.
 	Logger *slog.Logger

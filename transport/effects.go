@@ -8,6 +8,7 @@ import "slices"
 type effects struct {
 	accepted []Frame // for the backends
 	repeated bool    // the request is a copy
+	must     bool    // the session is to be stored, whatever the answers say
 	patient  bool    // a carrier brought them, and can hand them over itself
 	hand     *Stream // whose queue it is to drain; nil: none
 	owned    bool    // accepted is ours to append to

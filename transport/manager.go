@@ -21,6 +21,7 @@ type Manager struct {
 	live     int
 	closed   error                 // nil: new sessions may begin
 	gates    map[string]GateLoader // by protocol
+	taking   map[string]*taking    // by id
 }
 
 // NewManager returns a manager without sessions. Nil options are the
@@ -77,7 +78,8 @@ func (m *Manager) add(s *Session) error {
 
 // Lookup returns the session with this id, live or lately ended; or else it
 // takes over the one that Options.Store has. Adapters serve only sessions of
-// their own Params.Protocol. Errors: ErrNoSession; *Suspended; those of the store.
+// their own Params.Protocol. Errors: ErrNoSession; *Suspended; those of the store,
+// such as *Owned.
 func (m *Manager) Lookup(ctx context.Context, id string) (*Session, error) {
 	if s := m.local(id); s != nil {
 		return s, nil
@@ -88,11 +90,7 @@ func (m *Manager) Lookup(ctx context.Context, id string) (*Session, error) {
 	if m.opts.Store == nil {
 		return nil, ErrNoSession
 	}
-	s, err := m.takeOver(ctx, id)
-	if here := m.local(id); here != nil { // another request was faster
-		return here, nil
-	}
-	return s, err
+	return m.takeOver(ctx, id)
 }
 
 // away returns the error of a manager whose sessions go on elsewhere, or nil.

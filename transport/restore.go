@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -95,14 +96,62 @@ func (s *Session) reopen(ctx context.Context, st *Stream, saved *savedStream) {
 	st.opened(r)
 }
 
-// takeOver brings a session here that another process has, or had.
+// A taking is a session that is being taken over.
+type taking struct {
+	done    chan struct{} // closed when the rest is there
+	session *Session
+	err     error
+}
+
+// takeOver brings a session here that another process had. Of several requests
+// for it, one does.
 func (m *Manager) takeOver(ctx context.Context, id string) (*Session, error) {
-	snapshot, revision, err := m.opts.Store.Load(ctx, id)
-	if err != nil {
-		return nil, err
+	m.mu.Lock()
+	if s := m.sessions[id]; s != nil {
+		m.mu.Unlock()
+		return s, nil
 	}
-	if revision, err = m.opts.Store.Save(ctx, id, snapshot, revision); err != nil {
-		return nil, err
+	t, busy := m.taking[id]
+	if !busy {
+		t = &taking{done: make(chan struct{})}
+		if m.taking == nil {
+			m.taking = make(map[string]*taking)
+		}
+		m.taking[id] = t
 	}
-	return m.Restore(ctx, id, snapshot, revision)
+	m.mu.Unlock()
+	if busy {
+		select {
+		case <-t.done:
+			return t.session, t.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	t.session, t.err = m.takeStored(context.WithoutCancel(ctx), id)
+	m.mu.Lock()
+	delete(m.taking, id)
+	m.mu.Unlock()
+	close(t.done)
+	return t.session, t.err
+}
+
+// takeStored has the session go on here that the store has.
+func (m *Manager) takeStored(ctx context.Context, id string) (s *Session, err error) {
+	for range maxMoves {
+		var snapshot []byte
+		var revision uint64
+		if snapshot, revision, err = m.opts.Store.Load(ctx, id); err != nil {
+			return nil, err
+		}
+		// Whoever had it cannot store it any more.
+		if revision, err = m.opts.Store.Save(ctx, id, snapshot, revision); err == nil {
+			return m.Restore(ctx, id, snapshot, revision)
+		}
+		if !errors.Is(err, ErrConflict) {
+			return nil, err
+		}
+		// It was not gone, or somebody else was faster: Load tells who.
+	}
+	return nil, err
 }

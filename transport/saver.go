@@ -16,6 +16,8 @@ type saver struct {
 	revision uint64 // in the store; zero: it is not there, or not ours
 	busy     bool   // a goroutine stores, and goes on while there is something
 	waiting  []reply
+	ack      uint64        // what is stored of the inbox
+	at       time.Time     // when it was stored
 	idle     chan struct{} // closed when nobody is busy; nil: nobody waits for that
 }
 
@@ -29,16 +31,36 @@ func (m *Manager) newSaver(revision uint64) *saver {
 // retryAfter is when clients are to come back whose session could not be stored.
 const retryAfter = time.Second
 
+// storeAgain is how often a session is stored whose client only asks and is told
+// nothing: a Store may forget what nobody stores for much longer.
+const storeAgain = 10 * time.Minute
+
 // hold takes the answers, with the session's lock held. It reports false if
 // they need not wait. Ended has the session be deleted.
-func (v *saver) hold(s *Session, fx *effects, ended bool) bool {
+func (v *saver) hold(s *Session, now time.Time, fx *effects, ended bool) bool {
 	if v == nil || fx.n == 0 && !ended || !s.storable() && v.revision == 0 && !v.busy {
+		return false
+	}
+	if !ended && !v.busy && v.revision > 0 && now.Sub(v.at) < storeAgain && v.saysNothing(fx) {
 		return false
 	}
 	v.waiting = append(v.waiting, fx.replies()...)
 	if !v.busy {
 		v.busy = true
 		go s.store()
+	}
+	return true
+}
+
+// saysNothing reports whether the answers tell clients nothing that they did not
+// know and that is not stored: that a wait is over, or a connection not the
+// newest any more.
+func (v *saver) saysNothing(fx *effects) bool {
+	for _, r := range fx.replies() {
+		r := &r.response
+		if fx.must || r.Seq != 0 || len(r.Frames) > 0 || r.End != nil || r.Ack > v.ack {
+			return false
+		}
 	}
 	return true
 }
@@ -65,10 +87,10 @@ func (s *Session) store() {
 	for {
 		var snap []byte
 		var replies []reply
-		over, revision := false, uint64(0)
+		over, revision, ack := false, uint64(0), uint64(0)
 		s.freeze(func(now time.Time, streams []savedStream) {
 			replies, v.waiting = v.waiting, nil
-			revision = v.revision
+			revision, ack = v.revision, s.machine.in.accepted()
 			over = s.machine.end != nil
 			if !over && len(replies) > 0 && (s.storable() || revision > 0) {
 				snap = s.snapshot(streams, now)
@@ -81,7 +103,7 @@ func (s *Session) store() {
 		case over && revision > 0:
 			s.deleteStored()
 		case snap != nil:
-			s.storeAs(snap, revision, replies)
+			s.storeAs(snap, revision, ack, replies)
 			continue
 		case len(replies) == 0:
 			return
@@ -99,11 +121,11 @@ func (v *saver) rest() {
 	}
 }
 
-func (s *Session) storeAs(snap []byte, revision uint64, replies []reply) {
+func (s *Session) storeAs(snap []byte, revision, ack uint64, replies []reply) {
 	next, err := s.manager.opts.Store.Save(context.Background(), s.id, snap, revision)
 	if err == nil {
 		s.mu.Lock()
-		s.saver.revision = next
+		s.saver.revision, s.saver.ack, s.saver.at = next, ack, time.Now()
 		s.mu.Unlock()
 		s.answer(replies)
 		return
@@ -146,7 +168,7 @@ func (s *Session) Stored(ctx context.Context) error {
 		return nil
 	}
 	r, err := await(ctx, func(f func(Response)) (Pending, error) {
-		var fx effects
+		fx := effects{must: true}
 		fx.reply(f, Response{})
 		s.unlock(s.lock(), &fx)
 		return Pending{}, nil

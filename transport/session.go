@@ -84,7 +84,7 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	}
 	s.arm(now)
 	s.wake()
-	held := s.saver.hold(s, fx, ended)
+	held := s.saver.hold(s, now, fx, ended)
 	more := s.weigh()
 	s.mu.Unlock()
 	s.manager.opts.Budget.note(now, more)

@@ -65,10 +65,11 @@ func TestStore(t *testing.T) {
 		next := crash(t, store, b)
 		again := lookup(t, next, s.ID())
 
+		push(t.Context(), s, 1, "a").wantDone(t, "taken by the old one")
 		p := pull(t.Context(), s, Pull{Attach: 1, Wait: -1})
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if r := p.wantDone(t, "the old one says nothing that might not be true"); r.Later == 0 {
+		if r := p.wantDone(t, "the old one says nothing that might not be true"); r.Later == 0 || len(r.Frames) > 0 {
 			t.Errorf("got %+v", r)
 		}
 		wantEnd(t, s, "it lets go", Moved)
@@ -110,6 +111,20 @@ func TestStore(t *testing.T) {
 		synctest.Wait()
 		if store.saves > 3 {
 			t.Errorf("%d saves", store.saves)
+		}
+		s.manager.Shutdown(t.Context())
+	}))
+	t.Run("that there is nothing to say is stored now and then only", bubble(func(t *testing.T) {
+		store := newShelf()
+		s := newStored(t, store, new(counting))
+		s.Stored(t.Context())
+		for range 200 {
+			pull(t.Context(), s, Pull{Wait: 10 * time.Second})
+			time.Sleep(10*time.Second + time.Millisecond)
+			synctest.Wait()
+		}
+		if store.saves < 3 || store.saves > 5 {
+			t.Errorf("%d saves in half an hour", store.saves)
 		}
 		s.manager.Shutdown(t.Context())
 	}))

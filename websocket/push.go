@@ -89,7 +89,7 @@ func (p *pusher) create(ctx context.Context, o *push.Object) error {
 }
 
 func (p *pusher) resume(ctx context.Context, o *push.Object) error {
-	s, err := p.endpoint.Resume(ctx, o)
+	s, err := p.endpoint.ResumeHere(ctx, o)
 	if err != nil {
 		return err
 	}

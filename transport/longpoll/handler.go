@@ -25,7 +25,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := h.answer(w, r); err != nil {
-		h.endpoint.Refuse(w, err)
+		h.endpoint.Fail(w, r, err)
 	}
 }
 

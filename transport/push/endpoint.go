@@ -74,35 +74,57 @@ func (e *Endpoint) Create(ctx context.Context, o *Object) (s *transport.Session,
 	return s, appendCreated(nil, s, &e.opts, ack), nil
 }
 
-// Known returns the session with this id; nothing is proven by it.
+// Known returns the session with this id; nothing is proven by it. *transport.Owned:
+// another process has it; see [Endpoint.Fail].
 func (e *Endpoint) Known(ctx context.Context, session string) (*transport.Session, error) {
-	s, err := e.manager.Lookup(ctx, session)
+	return e.known(e.manager.Lookup(ctx, session))
+}
+
+func (e *Endpoint) known(s *transport.Session, err error) (*transport.Session, error) {
 	if err == nil && s.Params().Protocol != Protocol {
 		err = transport.ErrNoSession
 	}
 	if err != nil {
-		return nil, e.refuse(err)
+		return nil, e.refuse(notFound(err))
 	}
 	return s, nil
 }
 
-// Find returns the session that the client names, if it has the key.
+// Find returns the session that the client names, if it has the key. Errors as
+// for Known.
 func (e *Endpoint) Find(ctx context.Context, session, key string) (*transport.Session, error) {
 	s, err := e.Known(ctx, session)
 	if err != nil {
 		return nil, err
 	}
+	return s, e.prove(s, key)
+}
+
+func (e *Endpoint) prove(s *transport.Session, key string) error {
 	if subtle.ConstantTimeCompare([]byte(key), []byte(s.Params().Secret)) != 1 {
-		return nil, e.refuse(&Error{Code: Forbidden, Message: "wrong key"})
+		return e.refuse(&Error{Code: Forbidden, Message: "wrong key"})
 	}
-	return s, nil
+	return nil
 }
 
 // Resume returns the session that an object names, if it has the key and, where
-// there is a token too, that of the session's user.
+// there is a token too, that of the session's user. Errors as for Known.
 func (e *Endpoint) Resume(ctx context.Context, o *Object) (*transport.Session, error) {
 	s, err := e.Find(ctx, o.Session, o.Key)
 	if err != nil {
+		return nil, err
+	}
+	return s, e.Refresh(ctx, s, o)
+}
+
+// ResumeHere is Resume for a connection that cannot be passed on: a session that
+// another process has goes on here.
+func (e *Endpoint) ResumeHere(ctx context.Context, o *Object) (*transport.Session, error) {
+	s, err := e.known(e.manager.Bring(ctx, o.Session))
+	if err != nil {
+		return nil, err
+	}
+	if err := e.prove(s, o.Key); err != nil {
 		return nil, err
 	}
 	return s, e.Refresh(ctx, s, o)
@@ -187,11 +209,16 @@ func (e *Endpoint) Attach(s *transport.Session, n, after uint64) error {
 func (e *Endpoint) refuse(err error) error { return e.refuseAt(err, 0) }
 
 func (e *Endpoint) refuseAt(err error, ack uint64) error {
-	if errors.Is(err, context.Canceled) {
+	var owned *transport.Owned
+	if errors.Is(err, context.Canceled) || errors.As(err, &owned) && e.opts.Forward != nil {
 		return err
 	}
 	refusal := errorOf(err)
 	refusal.Ack = ack
+	if err != error(refusal) && (refusal.Code == Internal || refusal.Code == Unavailable) {
+		e.opts.Logger.Warn("push.v1 request not served", "code", string(refusal.Code), "error", err)
+		return refusal
+	}
 	e.opts.Logger.Info("push.v1 request refused", "code", string(refusal.Code), "message", refusal.Message)
 	return refusal
 }

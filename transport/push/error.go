@@ -2,6 +2,7 @@ package push
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -82,16 +83,28 @@ func suspended(after time.Duration) *Error {
 	return &Error{Code: Unavailable, Message: "the server is restarted", After: after}
 }
 
+// notFound tells of an error of a look-up. Where sessions are kept nobody may
+// answer: then it is not said that there is none.
+func notFound(err error) error {
+	if e := errorOf(err); e.Code == Internal {
+		return fmt.Errorf("%w: %w", &Error{Code: Unavailable, Message: "sessions cannot be found just now", After: time.Second}, err)
+	}
+	return err
+}
+
 // errorOf translates what the session core and the body reader say.
 func errorOf(err error) *Error {
 	var own *Error
 	var away *transport.Suspended
+	var owned *transport.Owned
 	var end *transport.Termination
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &away):
 		return suspended(away.After)
+	case errors.As(err, &owned), errors.Is(err, transport.ErrFixed), errors.Is(err, transport.ErrConflict):
+		return &Error{Code: Unavailable, Message: "another server has the session", After: time.Second}
 	case errors.Is(err, transport.ErrNoSession):
 		return &Error{Code: Gone, Message: "no such session"}
 	case errors.Is(err, transport.ErrGone):

@@ -1,8 +1,10 @@
 package push
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -58,6 +60,9 @@ func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) (*Object, error)
 		}
 		return nil, e.refuse(badRequest("the body did not arrive"))
 	}
+	if e.opts.Forward != nil {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
 	o, err := e.Parse(body)
 	if err != nil {
 		return nil, e.refuse(err)
@@ -96,6 +101,17 @@ func (e *Endpoint) WriteAnswer(w http.ResponseWriter, r transport.Response) {
 		return
 	}
 	e.Write(w, http.StatusOK, AppendAnswer(nil, r, true))
+}
+
+// Fail answers a request that was not served: another process that has its
+// session does, or it is refused.
+func (e *Endpoint) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	var owned *transport.Owned
+	if errors.As(err, &owned) && e.opts.Forward != nil {
+		e.opts.Forward(w, r, owned.By)
+		return
+	}
+	e.Refuse(w, err)
 }
 
 // Refuse answers with an error, unless it is that the client went away.

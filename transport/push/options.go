@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/mochibosh/mochibosh/internal/jsondepth"
@@ -44,6 +45,10 @@ type Options struct {
 	Origins []string
 	// Guard knows who clients are. Nil: nobody asks, and tokens are ignored.
 	Guard Guard
+	// Forward passes a request on to the process that has its session, and answers
+	// with what that answers; its body can be read again. Nil: such requests are
+	// refused. WebSockets have their sessions come here instead.
+	Forward func(w http.ResponseWriter, r *http.Request, owner string)
 	// Logger takes protocol violations, without keys or messages. Nil: none.
 	Logger *slog.Logger
 }

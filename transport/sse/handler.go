@@ -32,7 +32,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = h.open(w, r)
 	}
 	if err != nil {
-		h.endpoint.Refuse(w, err)
+		h.endpoint.Fail(w, r, err)
 	}
 }
 

@@ -1,0 +1,282 @@
+package nodes
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/mochibosh/mochibosh/internal/park"
+)
+
+// This file is the node with the session: it serves what others forward.
+
+const (
+	// window is how many bytes of an answer may be on their way to the client.
+	window = 64 << 10
+	// ackEvery is how often what was taken of it is told.
+	ackEvery = window / 4
+	// maxPiece is how much of an answer is one message.
+	maxPiece = 256 << 10
+)
+
+// take serves a request.
+func (n *Node) take(msg *nats.Msg) {
+	if msg.Reply == "" {
+		return
+	}
+	w := &reply{node: n, back: msg.Reply, header: make(http.Header)}
+	req, err := parseRequest(msg.Data)
+	if err != nil {
+		n.opts.Logger.Warn("forwarded request not served", "error", err)
+		w.refuse()
+		return
+	}
+	if n.serving.Add(1) > int64(n.opts.MaxForwards) {
+		n.serving.Add(-1)
+		n.opts.Logger.Warn("forwarded request not served", "error", errMany)
+		w.refuse()
+		return
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), hopsKey{}, req.hops))
+	w.cancel = cancel
+	r := (&http.Request{
+		Body:          body{bytes.NewReader(req.body)},
+		ContentLength: int64(len(req.body)),
+	}).WithContext(ctx)
+	if err := req.head.apply(r); err != nil {
+		n.opts.Logger.Warn("forwarded request not served", "error", err)
+		w.refuse()
+		w.over()
+		return
+	}
+	n.counters.served.Add(1)
+	n.in.Store(w.back, w)
+	go w.serve(r)
+}
+
+// A body is that of a forwarded request.
+type body struct{ *bytes.Reader }
+
+// Close implements io.Closer.
+func (body) Close() error { return nil }
+
+// Arrived says that nothing is to be waited for.
+func (body) Arrived() bool { return true }
+
+// about takes what the node with the client says of a request.
+func (n *Node) about(data []byte) {
+	m, err := parseNews(data)
+	if err != nil {
+		return
+	}
+	v, ok := n.in.Load(m.about)
+	if !ok {
+		return // it is answered
+	}
+	switch w := v.(*reply); m.what {
+	case newsGone:
+		w.gone()
+	case newsBehind:
+		w.behind()
+	case newsTaken:
+		w.takenUpTo(m.taken)
+	}
+}
+
+// A reply is the answer to a forwarded request. It is a park.Writer.
+type reply struct {
+	node   *Node
+	back   string // where it is sent to
+	cancel context.CancelFunc
+
+	// The handler's, and then of whoever answers: one at a time.
+	header http.Header
+	status int
+	buf    []byte
+	begun  bool
+
+	mu       sync.Mutex
+	events   park.Events
+	parked   bool
+	waits    bool // another request does, behind this one
+	left     bool // the client
+	finished bool
+	sent     uint64
+	taken    uint64
+	full     bool // Drained said no
+}
+
+func (w *reply) serve(r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p != http.ErrAbortHandler {
+				w.node.opts.Logger.Error("panic while a forwarded request was served", "panic", p)
+			}
+			w.refuse()
+			w.over()
+			return
+		}
+		w.mu.Lock()
+		parked := w.parked
+		w.mu.Unlock()
+		if !parked {
+			w.Finish()
+		}
+	}()
+	w.node.handler.ServeHTTP(w, r)
+}
+
+// over is the end, once.
+func (w *reply) over() {
+	w.mu.Lock()
+	done := w.finished
+	w.finished = true
+	w.mu.Unlock()
+	if !done {
+		w.node.in.Delete(w.back)
+		w.node.serving.Add(-1)
+		w.cancel()
+	}
+}
+
+// Header implements http.ResponseWriter.
+func (w *reply) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *reply) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (w *reply) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	w.buf = append(w.buf, p...)
+	return len(p), nil
+}
+
+// Flush implements http.Flusher.
+func (w *reply) Flush() { w.send(0) }
+
+// SetWriteDeadline is for http.ResponseController: writing never waits.
+func (w *reply) SetWriteDeadline(time.Time) error { return nil }
+
+// SetReadDeadline is for http.ResponseController: the body is there.
+func (w *reply) SetReadDeadline(time.Time) error { return nil }
+
+// send sends what was written.
+func (w *reply) send(flags byte) {
+	w.WriteHeader(http.StatusOK)
+	for first := true; first || len(w.buf) > 0; first = false {
+		p := piece{data: w.buf[:min(len(w.buf), maxPiece)]}
+		w.buf = w.buf[len(p.data):]
+		if !w.begun {
+			p.flags, p.head = pieceHead, answerHead{w.status, w.header}
+			w.begun = true
+		}
+		if len(w.buf) == 0 {
+			p.flags |= flags
+		}
+		w.mu.Lock()
+		w.sent += uint64(len(p.data))
+		w.mu.Unlock()
+		w.publish(&p)
+	}
+	w.buf = nil
+}
+
+func (w *reply) publish(p *piece) {
+	message, err := p.append(nil)
+	if err == nil {
+		err = w.node.opts.Conn.Publish(w.back, message)
+	}
+	if err != nil { // the client repeats it, when the other node misses this one
+		w.node.opts.Logger.Warn("forwarded request not answered", "error", err)
+	}
+}
+
+// refuse says that there is no answer.
+func (w *reply) refuse() { w.publish(&piece{flags: pieceRefused | pieceEnd}) }
+
+// Park implements park.Writer.
+func (w *reply) Park(e park.Events) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events, w.parked = e, true
+	if w.left && e.Gone != nil {
+		go e.Gone()
+	} else if w.waits && e.Behind != nil {
+		go e.Behind()
+	}
+}
+
+// Unpark implements park.Writer.
+func (w *reply) Unpark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events, w.parked = park.Events{}, false
+}
+
+// Finish implements park.Writer.
+func (w *reply) Finish() {
+	w.mu.Lock()
+	done := w.finished
+	w.mu.Unlock()
+	if !done {
+		w.send(pieceEnd)
+		w.over()
+	}
+}
+
+// Drained implements park.Writer.
+func (w *reply) Drained() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.full = w.sent-w.taken > window
+	return !w.full
+}
+
+func (w *reply) takenUpTo(n uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.taken = max(w.taken, min(n, w.sent))
+	if w.full && w.sent-w.taken <= window {
+		w.full = false
+		if w.events.Drained != nil && !w.finished {
+			go w.events.Drained()
+		}
+	}
+}
+
+func (w *reply) behind() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waits = true
+	if w.events.Behind != nil && !w.finished {
+		go w.events.Behind()
+	}
+}
+
+// gone says that the client is.
+func (w *reply) gone() {
+	w.mu.Lock()
+	w.left = true
+	f, parked := w.events.Gone, w.parked
+	if w.finished {
+		f = nil
+	}
+	w.mu.Unlock()
+	if !parked {
+		w.cancel() // the handler ends, and this with it
+		return
+	}
+	w.over()
+	if f != nil {
+		go f()
+	}
+}

@@ -1,0 +1,215 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A hall has the processes that share a shelf.
+type hall struct {
+	*shelf
+	b         Backend
+	mu        sync.Mutex
+	processes map[string]*Manager
+	owners    map[string]string // by session
+}
+
+func newHall(b Backend) *hall {
+	return &hall{shelf: newShelf(), b: b, processes: make(map[string]*Manager), owners: make(map[string]string)}
+}
+
+// A desk is the shelf as one of the processes has it.
+type desk struct {
+	*hall
+	name string
+}
+
+func (h *hall) process(name string) *Manager {
+	m := NewManager(&Options{Backend: h.b, Store: &desk{h, name}})
+	h.processes[name] = m
+	return m
+}
+
+func (d *desk) Load(ctx context.Context, id string) ([]byte, uint64, error) {
+	d.mu.Lock()
+	owner := d.owners[id]
+	there := d.processes[owner] != nil
+	d.mu.Unlock()
+	if there && owner != d.name {
+		return nil, 0, &Owned{owner}
+	}
+	return d.shelf.Load(ctx, id)
+}
+
+func (d *desk) Save(ctx context.Context, id string, snapshot []byte, revision uint64) (uint64, error) {
+	next, err := d.shelf.Save(ctx, id, snapshot, revision)
+	if err == nil {
+		d.mu.Lock()
+		d.owners[id] = d.name
+		if to, ok := ctx.Value(heir{}).(string); ok {
+			d.owners[id] = to
+		}
+		d.mu.Unlock()
+	}
+	return next, err
+}
+
+type heir struct{}
+
+func (d *desk) Fetch(ctx context.Context, id, owner string) error {
+	d.mu.Lock()
+	m := d.processes[owner]
+	d.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	return m.Release(context.WithValue(ctx, heir{}, d.name), id)
+}
+
+// dies has a process answer nobody any more.
+func (h *hall) dies(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.processes, name)
+}
+
+func TestElsewhere(t *testing.T) {
+	begin := func(t *testing.T) (h *hall, one, two *Manager, s *Session) {
+		h = newHall(new(counting))
+		one, two = h.process("one"), h.process("two")
+		s = must(one.Create(t.Context(), testParams))
+		must(s.Open(t.Context(), "s", ""))
+		push(t.Context(), s, 1, "a").wantDone(t, "taken")
+		if err := s.Stored(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			one.Shutdown(context.Background())
+			two.Shutdown(context.Background())
+		})
+		return h, one, two, s
+	}
+	answered := func(t *testing.T, s *Session, rule string, want ...string) {
+		t.Helper()
+		p := pull(t.Context(), s, Pull{Wait: -1})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantFrames(t, p.wantDone(t, rule), rule, want...)
+	}
+
+	t.Run("whoever else is asked says whose it is", bubble(func(t *testing.T) {
+		_, _, two, s := begin(t)
+		var owned *Owned
+		if _, err := two.Lookup(t.Context(), s.ID()); !errors.As(err, &owned) || owned.By != "one" {
+			t.Errorf("got %v", err)
+		}
+	}))
+	t.Run("it can be brought", bubble(func(t *testing.T) {
+		h, one, two, s := begin(t)
+		here, err := two.Bring(t.Context(), s.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, s, "the old one let go", Moved)
+		if h.b.(*counting).closed[0] != "elsewhere" {
+			t.Error("its backend was told otherwise")
+		}
+		answered(t, here, "all goes on", "1 a")
+		if _, err := one.Lookup(t.Context(), s.ID()); !errors.As(err, new(*Owned)) {
+			t.Errorf("where it was: %v", err)
+		}
+		if back := must(one.Bring(t.Context(), s.ID())); back == s {
+			t.Error("it cannot be the same again")
+		}
+	}))
+	t.Run("a session that is here needs no bringing", bubble(func(t *testing.T) {
+		_, one, _, s := begin(t)
+		if here := must(one.Bring(t.Context(), s.ID())); here != s {
+			t.Error("it moved")
+		}
+	}))
+	t.Run("when its owner dies, who is asked first takes over, once", bubble(func(t *testing.T) {
+		h, _, two, s := begin(t)
+		h.dies("one")
+		found := make(chan *Session, 10)
+		for range cap(found) {
+			go func() { found <- must(two.Lookup(t.Context(), s.ID())) }()
+		}
+		first := <-found
+		for range cap(found) - 1 {
+			if <-found != first {
+				t.Fatal("two of one session")
+			}
+		}
+		answered(t, first, "all goes on", "1 a")
+		if n := two.Stats().Sessions; n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+	}))
+	t.Run("of two that take over, one does", bubble(func(t *testing.T) {
+		h, _, two, s := begin(t)
+		three := h.process("three")
+		h.dies("one")
+		errs := make(chan error, 2)
+		for _, m := range []*Manager{two, three} {
+			go func() { errs <- second(m.Lookup(t.Context(), s.ID())) }()
+		}
+		won, lost := <-errs, <-errs
+		if won != nil {
+			won, lost = lost, won
+		}
+		if won != nil || !errors.As(lost, new(*Owned)) {
+			t.Errorf("got %v and %v", won, lost)
+		}
+		three.Shutdown(t.Context())
+	}))
+	t.Run("one that was away finds out what is not its own any more", bubble(func(t *testing.T) {
+		h, one, two, s := begin(t)
+		mine := must(one.Create(t.Context(), testParams))
+		must(mine.Open(t.Context(), "s", ""))
+		mine.Stored(t.Context())
+		h.dies("one")
+		must(two.Lookup(t.Context(), s.ID()))
+		if err := one.Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, s, "it was taken over", Moved)
+		if mine.Err() != nil {
+			t.Error("the other one is still its own")
+		}
+	}))
+	t.Run("it is told of one, and has that looked at only", bubble(func(t *testing.T) {
+		h, one, two, s := begin(t)
+		h.dies("one")
+		must(two.Lookup(t.Context(), s.ID()))
+		one.Verify(t.Context(), "another")
+		if s.Err() != nil {
+			t.Error("nobody spoke of it")
+		}
+		one.Verify(t.Context(), "another", s.ID())
+		wantEnd(t, s, "it was taken over", Moved)
+	}))
+	t.Run("what cannot move stays", bubble(func(t *testing.T) {
+		h := newHall(Mux{"fixed": &recorder{}, "": new(counting)})
+		one, two := h.process("one"), h.process("two")
+		s := must(one.Create(t.Context(), testParams))
+		must(s.Open(t.Context(), "s", ""))
+		must(s.Open(t.Context(), "t", "fixed"))
+		s.Stored(t.Context())
+		if _, err := two.Bring(t.Context(), s.ID()); err != ErrFixed {
+			t.Errorf("got %v", err)
+		}
+		if s.Err() != nil {
+			t.Error("it ended")
+		}
+		if err := one.Release(t.Context(), "nobody's"); err != ErrNoSession {
+			t.Errorf("got %v", err)
+		}
+		one.Shutdown(t.Context())
+		two.Shutdown(t.Context())
+	}))
+}
