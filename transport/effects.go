@@ -16,6 +16,7 @@ type effects struct {
 	few      [2]reply
 	n        int     // how many of few there are
 	many     []reply // all, if they are more
+	receipts []receipt
 }
 
 // opening is a stream to be opened before the accepted frame of this index.
@@ -42,6 +43,21 @@ func (fx *effects) reply(to func(Response), r Response) {
 		fx.many = append(append(fx.many, fx.few[0], fx.few[1]), reply{to, r})
 	}
 }
+
+// outgoing is what carriers and backends are told.
+type outgoing struct {
+	replies  []reply
+	receipts []receipt
+}
+
+func (o *outgoing) empty() bool { return len(o.replies)+len(o.receipts) == 0 }
+
+func (o *outgoing) add(more outgoing) {
+	o.replies = append(o.replies, more.replies...)
+	o.receipts = append(o.receipts, more.receipts...)
+}
+
+func (fx *effects) outgoing() outgoing { return outgoing{fx.replies(), fx.receipts} }
 
 // replies returns them in order.
 func (fx *effects) replies() []reply {

@@ -147,3 +147,26 @@ func ExampleSession_Exchange() {
 	// answer to 1: 1 frame, hello
 	// answer to 1: 1 frame, hello
 }
+
+// A backend learns that a client has got something, and not only that it was
+// written to it.
+func ExampleStream_TrySendFunc() {
+	ctx := context.Background()
+	m := transport.NewManager(&transport.Options{Backend: &Room{members: map[*transport.Stream]bool{}}})
+	s, _ := m.Create(ctx, transport.Params{Wait: time.Minute})
+	st, _ := s.Open(ctx, "", "")
+	for _, text := range []string{"one", "two"} {
+		st.TrySendFunc([]byte(text), func(err error) { fmt.Printf("%s: %v\n", text, err) })
+	}
+
+	s.Pull(ctx, transport.Pull{}) // it may be lost on its way
+	fmt.Println("written")
+	s.Ack(1)
+	s.Terminate(&transport.Termination{Condition: transport.Inactive})
+	m.Shutdown(ctx)
+
+	// Output:
+	// written
+	// one: <nil>
+	// two: transport: ended: inactive
+}

@@ -19,8 +19,10 @@ type machine struct {
 	answers []answer // the last answers to numbered requests, ascending
 	sent    uint64   // last frame that an answer to a numbered request carried
 
-	given  uint64  // last frame that the response to a pull carried
-	unsent []Frame // what no connection took when the session ended for good
+	given  uint64   // last frame that the response to a pull carried
+	unsent *[]Frame // what no connection took when the session ended for good; nil: nothing
+
+	receipts *receipts // that backends wait for; nil: none
 
 	cursor held   // the one open pull
 	attach uint64 // highest attach number seen
@@ -142,6 +144,7 @@ func (m *machine) terminate(now time.Time, t *Termination, fx *effects) bool {
 		return false
 	}
 	m.end = t
+	m.lose(t, func(*receipt) bool { return true })
 	m.in.drop()
 	switch {
 	case t.Condition == Inactive, t.Condition == Overflow:
@@ -163,7 +166,9 @@ func (m *machine) drop() {
 // leave notes what the client will not get: who sent it may want to know.
 func (m *machine) leave() {
 	first := max(m.sent, m.given, m.out.base) + 1
-	m.unsent = slices.Clone(m.out.from(first, m.out.last()))
+	if left := slices.Clone(m.out.from(first, m.out.last())); len(left) > 0 {
+		m.unsent = &left
+	}
 }
 
 // cancel takes a slot's connection away: it is gone or no longer wants its

@@ -25,6 +25,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the machine did into testd
 //	push N ["frame"…]            pull [attach=N] [after=N] [wait=D] [again]
 //	send ["frame"…]              send stream "frame"…             sendall "frame"…
 //	ack N                        attach N
+//	promise N                    a backend waits for the receipt of a frame
 //	cancel N | cancel pull       the connection of the newest copy is gone
 //	hurry N | hurry pull         it is needed for something else
 //	stall | resume               backends take nothing for a while, then everything
@@ -200,10 +201,13 @@ func (s *scripted) run(line string) error {
 			fmt.Fprintf(s.log, "none of them:%s\n", failure(err))
 		}
 		s.deliver(&fx)
+	case "promise":
+		s.m.promise(receipt{frame: n})
 	case "ack":
 		if err := s.m.ack(s.now, n); err != nil {
 			fmt.Fprintf(s.log, "ack %d:%s\n", n, failure(err))
 		}
+		s.deliver(&fx)
 	case "attach":
 		err := s.m.attachTo(s.now, n, uint64(c.number("after", 0)), &fx)
 		s.deliver(&fx)
@@ -304,6 +308,15 @@ func (s *scripted) deliver(fx *effects) {
 	}
 	for _, r := range fx.replies() {
 		r.to(r.response)
+	}
+	if s.m.receipts != nil {
+		for _, r := range s.m.settled() {
+			if r.err == nil {
+				fmt.Fprintf(s.log, "%d is acknowledged\n", r.frame)
+			} else {
+				fmt.Fprintf(s.log, "%d is not:%s\n", r.frame, failure(r.err))
+			}
+		}
 	}
 	if more := (effects{}); !s.stalled && s.m.in.pending > 0 {
 		s.m.taken(s.now, s.m.in.pending, &more)

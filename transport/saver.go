@@ -15,7 +15,7 @@ import (
 type saver struct {
 	revision uint64 // in the store; zero: it is not there, or not ours
 	busy     bool   // a goroutine stores, and goes on while there is something
-	waiting  []reply
+	waiting  outgoing
 	ack      uint64        // what is stored of the inbox
 	at       time.Time     // when it was stored
 	idle     chan struct{} // closed when nobody is busy; nil: nobody waits for that
@@ -38,13 +38,13 @@ const storeAgain = 10 * time.Minute
 // hold takes the answers, with the session's lock held. It reports false if
 // they need not wait. Ended has the session be deleted.
 func (v *saver) hold(s *Session, now time.Time, fx *effects, ended bool) bool {
-	if v == nil || fx.n == 0 && !ended || !s.storable() && v.revision == 0 && !v.busy {
+	if v == nil || fx.n+len(fx.receipts) == 0 && !ended || !s.storable() && v.revision == 0 && !v.busy {
 		return false
 	}
 	if !ended && !v.busy && v.revision > 0 && now.Sub(v.at) < storeAgain && v.saysNothing(fx) {
 		return false
 	}
-	v.waiting = append(v.waiting, fx.replies()...)
+	v.waiting.add(fx.outgoing())
 	if !v.busy {
 		v.busy = true
 		go s.store()
@@ -56,9 +56,12 @@ func (v *saver) hold(s *Session, now time.Time, fx *effects, ended bool) bool {
 // know and that is not stored: that a wait is over, or a connection not the
 // newest any more.
 func (v *saver) saysNothing(fx *effects) bool {
+	if fx.must || len(fx.receipts) > 0 {
+		return false
+	}
 	for _, r := range fx.replies() {
 		r := &r.response
-		if fx.must || r.Seq != 0 || len(r.Frames) > 0 || r.End != nil || r.Ack > v.ack {
+		if r.Seq != 0 || len(r.Frames) > 0 || r.End != nil || r.Ack > v.ack {
 			return false
 		}
 	}
@@ -86,16 +89,19 @@ func (s *Session) store() {
 	v := s.saver
 	for {
 		var snap []byte
-		var replies []reply
+		var out outgoing
 		over, revision, ack := false, uint64(0), uint64(0)
 		s.freeze(func(now time.Time, streams []savedStream) {
-			replies, v.waiting = v.waiting, nil
+			out, v.waiting = v.waiting, outgoing{}
 			revision, ack = v.revision, s.machine.in.accepted()
 			over = s.machine.end != nil
-			if !over && len(replies) > 0 && (s.storable() || revision > 0) {
+			if over && errors.Is(s.machine.end, ErrElsewhere) {
+				out.elsewhere()
+			}
+			if !over && !out.empty() && (s.storable() || revision > 0) {
 				snap = s.snapshot(streams, now)
 			}
-			if len(replies) == 0 && !(over && revision > 0) {
+			if out.empty() && !(over && revision > 0) {
 				v.rest()
 			}
 		})
@@ -103,12 +109,12 @@ func (s *Session) store() {
 		case over && revision > 0:
 			s.deleteStored()
 		case snap != nil:
-			s.storeAs(snap, revision, ack, replies)
+			s.storeAs(snap, revision, ack, out)
 			continue
-		case len(replies) == 0:
+		case out.empty():
 			return
 		}
-		s.answer(replies)
+		s.tell(out)
 	}
 }
 
@@ -121,21 +127,27 @@ func (v *saver) rest() {
 	}
 }
 
-func (s *Session) storeAs(snap []byte, revision, ack uint64, replies []reply) {
+func (s *Session) storeAs(snap []byte, revision, ack uint64, out outgoing) {
 	next, err := s.manager.opts.Store.Save(context.Background(), s.id, snap, revision)
 	if err == nil {
 		s.mu.Lock()
 		s.saver.revision, s.saver.ack, s.saver.at = next, ack, time.Now()
 		s.mu.Unlock()
-		s.answer(replies)
+		s.tell(out)
 		return
 	}
 	s.manager.opts.Logger.Error("session not stored", "session", s.LogID(), "error", err)
-	for i, r := range replies { // it may not be true
-		replies[i].response = Response{Seq: r.response.Seq, First: r.response.First, Later: retryAfter}
+	for i, r := range out.replies { // it may not be true
+		out.replies[i].response = Response{Seq: r.response.Seq, First: r.response.First, Later: retryAfter}
 	}
-	s.answer(replies)
-	if errors.Is(err, ErrConflict) {
+	conflict := errors.Is(err, ErrConflict)
+	if conflict {
+		out.elsewhere()
+	} else {
+		out.receipts = s.later(out.receipts)
+	}
+	s.tell(out)
+	if conflict {
 		s.giveUpStored()
 		s.goElsewhere()
 	}

@@ -84,6 +84,9 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	}
 	s.arm(now)
 	s.wake()
+	if s.machine.receipts != nil {
+		fx.receipts = s.machine.settled()
+	}
 	held := s.saver.hold(s, now, fx, ended)
 	more := s.weigh()
 	s.mu.Unlock()
@@ -95,7 +98,7 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	}
 	trace.accepted(s, fx.accepted)
 	if !held {
-		s.answer(fx.replies())
+		s.tell(fx.outgoing())
 	}
 	if ended {
 		s.manager.ended(s)
@@ -108,7 +111,12 @@ func (s *Session) unlock(now time.Time, fx *effects) {
 	}
 }
 
-// answer gives answers, without the lock.
+// tell gives answers, then receipts, without the lock.
+func (s *Session) tell(o outgoing) {
+	s.answer(o.replies)
+	s.give(o.receipts)
+}
+
 func (s *Session) answer(replies []reply) {
 	trace := s.manager.opts.Trace
 	for _, r := range replies {

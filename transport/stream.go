@@ -290,6 +290,7 @@ func (s *Session) deliver(now time.Time, f Frame, fx *effects) {
 func (st *Stream) closing(t *Termination) {
 	if st.end == nil {
 		st.end = t
+		st.session.machine.lose(t, func(r *receipt) bool { return r.stream == st.name })
 		st.session.machine.streams--
 		st.session.wakeThose(func(w waiter) bool { return w.until == untilOutbox }) // Send on this stream is in vain
 		st.drainLater()
@@ -396,7 +397,11 @@ func (st *Stream) closeReceiver(end *Termination) {
 func (st *Stream) unsent() (frames [][]byte) {
 	st.session.mu.Lock()
 	defer st.session.mu.Unlock()
-	for _, f := range st.session.machine.unsent {
+	left := st.session.machine.unsent
+	if left == nil {
+		return nil
+	}
+	for _, f := range *left {
 		if f.Stream == st.name && f.End == nil {
 			frames = append(frames, f.Data)
 		}

@@ -17,18 +17,19 @@ type world struct {
 	chance  []byte
 	m       machine
 	now     time.Time
-	up      []func()     // requests under way
-	down    []func()     // responses under way
-	tasks   []func()     // what carriers have still to do
-	cuts    []func()     // connections that may break
-	queue   []Frame      // accepted, not taken by backends
-	taken   int          // bytes of queue that they took of the first frame
-	sent    []string     // by the backend
-	pushed  []string     // by the client
-	arrived []string     // at the client
-	got     []string     // by the backends
-	loans   []loan       // what carriers may read
-	over    *Termination // as the client was told
+	up      []func()        // requests under way
+	down    []func()        // responses under way
+	tasks   []func()        // what carriers have still to do
+	cuts    []func()        // connections that may break
+	queue   []Frame         // accepted, not taken by backends
+	taken   int             // bytes of queue that they took of the first frame
+	sent    []string        // by the backend
+	pushed  []string        // by the client
+	arrived []string        // at the client
+	got     []string        // by the backends
+	loans   []loan          // what carriers may read
+	waiting map[uint64]bool // frames that a backend waits for the receipt of
+	over    *Termination    // as the client was told
 }
 
 // A client is one end of the world.
@@ -74,6 +75,7 @@ func (w *world) do(fx *effects) {
 	for _, r := range fx.replies() {
 		r.to(r.response)
 	}
+	w.receipts()
 	w.check()
 }
 
@@ -147,8 +149,35 @@ func (w *world) send() {
 	var fx effects
 	if w.m.send(w.now, Frame{Stream: fmt.Sprint(w.dice(2)), Data: []byte(data)}, &fx) == nil {
 		w.sent = append(w.sent, data)
+		if w.oneIn(3) {
+			w.promise(w.m.out.last())
+		}
 	}
 	w.do(&fx)
+}
+
+// promise asks for the receipt of a frame.
+func (w *world) promise(frame uint64) {
+	w.waiting[frame] = true
+	w.m.promise(receipt{frame: frame})
+}
+
+// receipts gives those that are due. The client has what they are of.
+func (w *world) receipts() {
+	if w.m.receipts == nil {
+		return
+	}
+	for _, r := range w.m.settled() {
+		switch {
+		case !w.waiting[r.frame]:
+			w.t.Fatalf("a second receipt of frame %d", r.frame)
+		case r.err == nil && uint64(len(w.arrived)) < r.frame:
+			w.t.Fatalf("a receipt of frame %d, when %d have arrived", r.frame, len(w.arrived))
+		case r.err != nil && w.m.end == nil:
+			w.t.Fatalf("no receipt of frame %d: %v", r.frame, r.err)
+		}
+		delete(w.waiting, r.frame)
+	}
 }
 
 // message makes the client's next message.
@@ -246,6 +275,9 @@ func (w *world) restart() {
 	}
 	m.in.pending = w.m.in.pending // it is in the streams, which are not here
 	w.m, w.cuts, w.tasks = m, nil, nil
+	for frame := range w.waiting {
+		w.promise(frame)
+	}
 	var fx effects
 	w.m.settle(w.now, &fx) // as the session does
 	w.do(&fx)
@@ -276,6 +308,12 @@ func (w *world) finish(c client) {
 	}
 	wantSame("to the backends", w.got, w.pushed, end == nil)
 	wantSame("to the client", w.arrived, w.sent, end == nil || !end.ByClient && !w.dropped())
+	w.receipts()
+	for frame := range w.waiting {
+		if end != nil || frame <= w.m.out.base {
+			w.t.Fatalf("frame %d still waits for its receipt", frame)
+		}
+	}
 	if w.take(w.m.in.pending); w.m.in.pending != 0 || end == nil && w.m.in.parked != 0 {
 		w.t.Fatalf("%d bytes pending, %d parked are left", w.m.in.pending, w.m.in.parked)
 	}
@@ -299,7 +337,7 @@ func FuzzMachine(f *testing.F) {
 }
 
 func simulate(t *testing.T, chance []byte) {
-	w := &world{t: t, chance: chance[:min(len(chance), 3000)], now: time.Unix(1_800_000_000, 0)}
+	w := &world{t: t, chance: chance[:min(len(chance), 3000)], now: time.Unix(1_800_000_000, 0), waiting: map[uint64]bool{}}
 	p := Params{
 		Wait: time.Minute, Inactivity: 5 * time.Minute, MaxPause: 10 * time.Minute,
 		Hold: w.dice(4), Requests: 1 + w.dice(5), FirstSeq: 1 + uint64(w.dice(2))*1000,

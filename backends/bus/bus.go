@@ -17,8 +17,9 @@ import (
 // its streams is a client of its own. All methods may be called from many
 // goroutines at once.
 type Bus struct {
-	opts   Options
-	engine Engine
+	opts     Options
+	engine   Engine
+	receipts receipts
 
 	mu     sync.Mutex
 	topics map[string]*topic // those with subscribers here
@@ -31,6 +32,7 @@ func New(opts *Options) *Bus {
 	if b.engine = b.opts.Engine; b.engine == nil {
 		b.engine = NewMemory(&b.opts)
 	}
+	b.receipts.bus = b
 	return b
 }
 
@@ -43,9 +45,13 @@ func (b *Bus) Open(ctx context.Context, st *transport.Stream) (transport.Receive
 	return c, nil
 }
 
-// Settle implements [transport.Settler]: it waits until all subscribers here are
-// told what was published.
+// Settle implements [transport.Settler]: it waits until the receipts that were given
+// are in their topics, and all subscribers here are told what was published. What
+// Options.OnReceipts was not given yet, the next process gives to it.
 func (b *Bus) Settle(ctx context.Context) error {
+	if err := b.receipts.topics.settled(ctx); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	topics := slices.Collect(maps.Values(b.topics))
 	b.mu.Unlock()
@@ -65,6 +71,9 @@ type PublishOptions struct {
 	// Key says what the message is about, for LatestPerKey. At most MaxLabel
 	// bytes.
 	Key string
+	// Receipts, if set, is the topic in which it is published who has
+	// acknowledged the message: a [Receipt] of each client that has.
+	Receipts string
 	// NoWait has the call fail with Busy, where it would wait for
 	// subscribers to be served. It is for functions that must not block, as
 	// those that a carrier hands to a session, or those of a Trace.
@@ -89,7 +98,7 @@ func (b *Bus) Publish(ctx context.Context, topic string, data json.RawMessage, o
 		return Published{}, badRequest(fmt.Sprintf("id or key is longer than %d bytes", MaxLabel))
 	}
 	// Engines may keep what they get; text of the wire is UTF-8.
-	p := Publication{Data: oneLine(data), ID: opts.ID, Key: strings.ToValidUTF8(opts.Key, "\ufffd")}
+	p := Publication{Data: oneLine(data), ID: opts.ID, Key: strings.ToValidUTF8(opts.Key, "\ufffd"), Receipts: opts.Receipts}
 	return b.publishSafely(ctx, topic, p, !opts.NoWait)
 }
 
@@ -107,6 +116,11 @@ func (b *Bus) publishSafely(ctx context.Context, topic string, p Publication, wa
 func (b *Bus) publish(ctx context.Context, topic string, p Publication, wait bool) (Published, error) {
 	if err := b.opts.checkTopic(topic); err != nil {
 		return Published{}, err
+	}
+	if p.Receipts != "" {
+		if err := b.opts.checkTopic(p.Receipts); err != nil {
+			return Published{}, inReceipts(err)
+		}
 	}
 	switch {
 	case p.Data == nil:

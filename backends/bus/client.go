@@ -29,6 +29,7 @@ type client struct {
 	received uint64          // commands answered
 	member   string          // its public id, made when it is first visible somewhere
 	subs     []*subscription // by the topics' names
+	debts    *debts          // nil: no receipts were ever wanted of it; then it never changes
 }
 
 // leaveTimeout bounds how long an engine may take to note that somebody left:
@@ -111,7 +112,12 @@ func (c *client) publish(cmd *command) error {
 	if err := c.mayPublish(cmd.topic); err != nil {
 		return err
 	}
-	p := Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key, User: c.shown(cmd.topic), Origin: c.origin()}
+	if cmd.receipts != "" {
+		if err := c.mayReceipt(cmd.receipts); err != nil {
+			return inReceipts(err)
+		}
+	}
+	p := Publication{Data: cmd.data, ID: cmd.id, Key: cmd.key, User: c.shown(cmd.topic), Receipts: cmd.receipts, Origin: c.origin()}
 	done, err := c.bus.publish(c.ctx, cmd.topic, p, true)
 	if err != nil {
 		return err
@@ -185,7 +191,7 @@ func (c *client) left(s *subscription, leave bool) {
 // goes with the answer. It waits for room, and with it Receive does: a client
 // that reads no answers gets no further commands in.
 func (c *client) answer(p []byte, change, release func()) (waited bool, err error) {
-	return c.send(c.ctx, p, func() {
+	return c.send(c.ctx, p, nil, func() {
 		c.received++
 		if change != nil {
 			change()
@@ -193,14 +199,14 @@ func (c *client) answer(p []byte, change, release func()) (waited bool, err erro
 	}, release)
 }
 
-// send sends something, and makes the change that goes with it, also when it is
+// send sends something, of which a receipt may be owed, and makes the change that goes with it, also when it is
 // in vain. Before it has to wait for room it calls release. Both are called with
 // the lock held.
-func (c *client) send(ctx context.Context, p []byte, change, release func()) (waited bool, err error) {
+func (c *client) send(ctx context.Context, p []byte, o *owed, change, release func()) (waited bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		if err = c.stream.TrySend(p); !errors.Is(err, transport.ErrFull) {
+		if err = c.put(p, o); !errors.Is(err, transport.ErrFull) {
 			change()
 			return waited, err
 		}

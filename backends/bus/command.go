@@ -17,6 +17,7 @@ type command struct {
 	token    string
 	data     []byte // nil: none
 	id, key  string
+	receipts string // a topic
 	since    *Position
 	history  int    // -1: not asked for
 	presence []byte // nil: none
@@ -64,6 +65,8 @@ func (c *command) set(name string, value []byte) (err error) {
 		c.id, err = stringOf(name, value, MaxLabel)
 	case "key":
 		c.key, err = stringOf(name, value, MaxLabel)
+	case "receipts":
+		c.receipts, err = stringOf(name, value, 0)
 	case "since":
 		c.since, err = positionOf(value)
 	case "history":

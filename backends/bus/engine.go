@@ -71,6 +71,9 @@ type Publication struct {
 	Key string
 	// User, if set, is who publishes it, as subscribers are to see it.
 	User string
+	// Receipts, if set, is the topic for receipts: the message remembers it, and
+	// ID, as Message.Receipt.
+	Receipts string
 	// Origin is the command that it comes from, if a client sent it. A process
 	// that takes its session over may carry the same command out again: an
 	// engine that outlives processes publishes nothing then, and answers as it

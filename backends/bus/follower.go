@@ -146,7 +146,7 @@ func (f *follower) replay(ctx context.Context, messages []Message, last Position
 		if waited, err = f.skipTo(ctx, Position{m.Epoch, m.Offset - 1}); waited || err != nil {
 			return waited, err
 		}
-		if waited, err = f.send(ctx, m.encoded(f.sub.topic.name).payload, m.Position); waited || err != nil {
+		if waited, err = f.send(ctx, m.encoded(f.sub.topic.name).payload, m.Position, m.Receipt); waited || err != nil {
 			return waited, err
 		}
 	}
@@ -158,7 +158,7 @@ func (f *follower) skipTo(ctx context.Context, there Position) (waited bool, err
 	if there == f.at {
 		return false, nil
 	}
-	return f.send(ctx, droppedMessage(f.sub.topic.name, there), there)
+	return f.send(ctx, droppedMessage(f.sub.topic.name, there), there, nil)
 }
 
 func (f *follower) sendMembers(ctx context.Context) (waited bool, err error) {
@@ -167,7 +167,7 @@ func (f *follower) sendMembers(ctx context.Context) (waited bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return f.send(ctx, presenceMessage(nil, t.name, members, count), f.at)
+	return f.send(ctx, presenceMessage(nil, t.name, members, count), f.at, nil)
 }
 
 // flush sends what was held, until nothing is, and the subscription is live.
@@ -185,7 +185,7 @@ func (f *follower) flush(ctx context.Context) (live bool, err error) {
 			if e.member == "" {
 				at = e.at
 			}
-			waited, err := f.send(ctx, e.payload, at)
+			waited, err := f.send(ctx, e.payload, at, e.receipt)
 			if err != nil {
 				return false, err
 			}
@@ -218,8 +218,9 @@ func (f *follower) takeHeld() (held []event, live, ok bool) {
 
 // send sends a payload, after which everything up to a position is sent, and
 // reports whether it had to wait for room.
-func (f *follower) send(ctx context.Context, p []byte, at Position) (waited bool, err error) {
-	return f.sub.client.send(ctx, p, func() { f.at = at }, f.release)
+func (f *follower) send(ctx context.Context, p []byte, at Position, r *ReceiptRequest) (waited bool, err error) {
+	c := f.sub.client
+	return c.send(ctx, p, c.owes(f.sub.topic.name, at, r), func() { f.at = at }, f.release)
 }
 
 // latestPerKey leaves, of the messages with one key, only the newest.

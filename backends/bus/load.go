@@ -74,7 +74,7 @@ func (m *Memory) loadMessage(s *saved, r *record, at time.Time, data []byte) {
 		m.dropFirst(r) // there are no gaps in a history
 	}
 	r.last, r.used = s.Offset, at
-	msg := Message{Position: Position{m.epoch, s.Offset}, Key: s.Key, User: s.User, Data: data}.encoded(r.name)
+	msg := Message{Position: Position{m.epoch, s.Offset}, Key: s.Key, User: s.User, Data: data, Receipt: (&Publication{ID: s.ID, Receipts: s.Receipts}).request()}.encoded(r.name)
 	m.keep(r, msg, at)
 	if s.ID != "" {
 		m.seen.load(publishedID{r.name, s.ID}, msg.Position, at.Add(m.opts.IDAge))

@@ -80,7 +80,7 @@ func (m *Memory) Publish(_ context.Context, topic string, p Publication) (Publis
 	}
 	r.last++
 	r.used = now
-	msg := Message{Position: Position{m.epoch, r.last}, Key: p.Key, User: p.User, Data: p.Data}.encoded(topic)
+	msg := Message{Position: Position{m.epoch, r.last}, Key: p.Key, User: p.User, Data: p.Data, Receipt: p.request()}.encoded(topic)
 	m.keep(r, msg, now)
 	m.seen.remember(now, topic, p.ID, msg.Position)
 	m.journalMessage(r, msg, p, now)

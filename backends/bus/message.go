@@ -12,6 +12,8 @@ type Message struct {
 	Key  string
 	User string // who published it; empty: nobody in particular, or it is not shown
 	Data json.RawMessage
+	// Receipt, if set, is who wants to know of those who have got it.
+	Receipt *ReceiptRequest
 
 	// payload is the message as subscribers get it, Data being a part of it;
 	// nil until it was encoded.

@@ -16,18 +16,20 @@ import (
 
 // Defaults, where [Options] leave a field zero.
 const (
-	DefaultMaxMessage          = 64 << 10
-	DefaultMaxInfo             = 1 << 10
-	DefaultMaxTopicName        = 200
-	DefaultMaxTopicsPerSession = 100
-	DefaultMaxTopics           = 100_000
-	DefaultMaxHistoryBytes     = 256 << 20
-	DefaultMaxMembers          = 1000
-	DefaultMaxIDs              = 100_000
-	DefaultMaxPending          = 1024
-	DefaultIDAge               = 5 * time.Minute
-	DefaultTopicAge            = time.Hour
-	DefaultMaxDepth            = jsondepth.Default
+	DefaultMaxMessage            = 64 << 10
+	DefaultMaxInfo               = 1 << 10
+	DefaultMaxTopicName          = 200
+	DefaultMaxTopicsPerSession   = 100
+	DefaultMaxTopics             = 100_000
+	DefaultMaxHistoryBytes       = 256 << 20
+	DefaultMaxMembers            = 1000
+	DefaultMaxIDs                = 100_000
+	DefaultMaxPending            = 1024
+	DefaultMaxReceipts           = 100_000
+	DefaultMaxReceiptsPerSession = 256
+	DefaultIDAge                 = 5 * time.Minute
+	DefaultTopicAge              = time.Hour
+	DefaultMaxDepth              = jsondepth.Default
 )
 
 // MaxLabel bounds the bytes of a message's id and key, and of a ref.
@@ -84,6 +86,14 @@ type Options struct {
 	// MaxPending bounds the messages and presence events of one topic that
 	// wait to be handed to its subscribers; above it, publishers wait.
 	MaxPending int
+	// MaxReceipts bounds the receipts that are waited for, or are to be given,
+	// and MaxReceiptsPerSession those of one stream of a session. Above them
+	// messages are delivered as before, and their receipts never come.
+	MaxReceipts, MaxReceiptsPerSession int
+	// OnReceipts, if set, takes the receipts for ServerReceipts, some at a time,
+	// from one goroutine at a time. It may take its time: others wait, within
+	// MaxReceipts. With an error they are lost.
+	OnReceipts func(ctx context.Context, all []Receipt) error
 	// IDAge is how long the id of a message is remembered.
 	IDAge time.Duration
 	// TopicAge is how long a topic that nobody uses and that has no history
@@ -110,6 +120,8 @@ func (o *Options) withDefaults() Options {
 	setDefault(&opts.MaxMembers, DefaultMaxMembers)
 	setDefault(&opts.MaxIDs, DefaultMaxIDs)
 	setDefault(&opts.MaxPending, DefaultMaxPending)
+	setDefault(&opts.MaxReceipts, DefaultMaxReceipts)
+	setDefault(&opts.MaxReceiptsPerSession, DefaultMaxReceiptsPerSession)
 	setDefault(&opts.IDAge, DefaultIDAge)
 	setDefault(&opts.TopicAge, DefaultTopicAge)
 	setDefault(&opts.MaxDepth, DefaultMaxDepth)

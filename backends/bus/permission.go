@@ -56,6 +56,27 @@ func (c *client) mayPublish(topic string) error {
 	return nil
 }
 
+// mayReceipt asks whether the client may have receipts published in a topic: as if
+// it published them there.
+func (c *client) mayReceipt(topic string) error {
+	if err := c.bus.opts.checkTopic(topic); err != nil {
+		return err
+	}
+	if err := c.authorize(OpPublish, topic); err != nil {
+		return err
+	}
+	return c.mayPublish(topic)
+}
+
+// inReceipts says that it was the topic for receipts that is refused.
+func inReceipts(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &Error{Code: e.Code, Text: "receipts: " + e.Text, Err: e.Err}
+}
+
 // mayRead reports whether the client may get messages from before. Who may
 // not goes on like one for whom they are lost, if it comes with a position.
 func (c *client) mayRead(cmd *command) (bool, error) {

@@ -10,9 +10,10 @@ import (
 // A token is what a client of the bus is, outside of the process: a new field is
 // one that older tokens leave out.
 type token struct {
-	Received uint64       `json:"received,omitempty"`
-	Member   string       `json:"member,omitempty"`
-	Topics   []savedTopic `json:"topics,omitempty"`
+	Received uint64         `json:"received,omitempty"`
+	Member   string         `json:"member,omitempty"`
+	Topics   []savedTopic   `json:"topics,omitempty"`
+	Receipts []savedReceipt `json:"receipts,omitempty"`
 }
 
 type savedTopic struct {
@@ -25,7 +26,7 @@ type savedTopic struct {
 func (c *client) Suspend(save func(token []byte, received uint64)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := token{Received: c.received, Member: c.member, Topics: make([]savedTopic, len(c.subs))}
+	t := token{Received: c.received, Member: c.member, Topics: make([]savedTopic, len(c.subs)), Receipts: c.debts.saved()}
 	for i, s := range c.subs {
 		t.Topics[i] = savedTopic{Topic: s.topic.name, Position: s.position()}
 		if s.visible != nil {
@@ -57,6 +58,7 @@ func (b *Bus) Resume(ctx context.Context, st *transport.Stream, saved []byte) (t
 			return nil, &transport.Termination{Condition: transport.BackendError, Text: "the stream cannot be resumed", Err: err}
 		}
 	}
+	c.owesStill(t.Receipts)
 	return c, nil
 }
 

@@ -20,15 +20,16 @@ type Journal interface {
 // records leave out. What a message says, or a member of itself, follows on a
 // line of its own.
 type saved struct {
-	Kind   savedKind `json:"k"`
-	Topic  string    `json:"t,omitempty"`
-	Epoch  string    `json:"e,omitempty"`
-	Offset uint64    `json:"o,omitempty"`
-	At     int64     `json:"at,omitempty"` // in ms since 1970
-	Key    string    `json:"key,omitempty"`
-	User   string    `json:"u,omitempty"`
-	ID     string    `json:"id,omitempty"`
-	Origin string    `json:"by,omitempty"`
+	Kind     savedKind `json:"k"`
+	Topic    string    `json:"t,omitempty"`
+	Epoch    string    `json:"e,omitempty"`
+	Offset   uint64    `json:"o,omitempty"`
+	At       int64     `json:"at,omitempty"` // in ms since 1970
+	Key      string    `json:"key,omitempty"`
+	User     string    `json:"u,omitempty"`
+	ID       string    `json:"id,omitempty"`
+	Origin   string    `json:"by,omitempty"`
+	Receipts string    `json:"r,omitempty"` // with the ID
 }
 
 type savedKind string
@@ -91,7 +92,7 @@ func (m *Memory) journalMessage(r *record, msg Message, p Publication, now time.
 	}
 	by := p.Origin.key()
 	m.done.remember(now, "", by, msg.Position)
-	s := saved{Kind: savedMessage, Topic: r.name, Offset: msg.Offset, At: now.UnixMilli(), Key: p.Key, User: p.User, ID: p.ID, Origin: by}
+	s := saved{Kind: savedMessage, Topic: r.name, Offset: msg.Offset, At: now.UnixMilli(), Key: p.Key, User: p.User, ID: p.ID, Origin: by, Receipts: p.Receipts}
 	m.journal.Append(s.encoded(msg.Data))
 }
 
@@ -122,7 +123,11 @@ func (m *Memory) Dump(emit func(record []byte), last bool) {
 		put(saved{Kind: savedLast, Topic: r.name, Offset: r.last - uint64(len(r.history)), At: r.used.UnixMilli()}, nil)
 	}
 	for e := m.kept.oldest; e != nil; e = e.next {
-		put(saved{Kind: savedMessage, Topic: e.record.name, Offset: e.Offset, At: e.at.UnixMilli(), Key: e.Key, User: e.User}, e.Data)
+		s := saved{Kind: savedMessage, Topic: e.record.name, Offset: e.Offset, At: e.at.UnixMilli(), Key: e.Key, User: e.User}
+		if e.Receipt != nil {
+			s.Receipts, s.ID = e.Receipt.To, e.Receipt.ID
+		}
+		put(s, e.Data)
 	}
 	for _, q := range m.seen.queue {
 		put(saved{Kind: savedID, Topic: q.topic, ID: q.id, Offset: m.seen.at[q.publishedID].Offset, At: q.until.UnixMilli()}, nil)

@@ -104,10 +104,15 @@ func (c *client) subscribed(cmd *command, as *Member, at Position, readable bool
 func (c *client) asMember(topic string, info []byte) *Member {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return &Member{ID: c.public(), Info: slices.Clone(info), User: c.shown(topic)} // the frame is not kept for it
+}
+
+// public returns the client's public id, with the lock held.
+func (c *client) public() string {
 	if c.member == "" {
 		c.member = uuid.NewString()
 	}
-	return &Member{ID: c.member, Info: slices.Clone(info), User: c.shown(topic)} // the frame is not kept for it
+	return c.member
 }
 
 // join makes the client present, and appends who is.

@@ -50,7 +50,7 @@ func (s *subscription) take(e *event, before Position) (end bool) {
 	if s.gone || s.follow != nil && s.follow.take(e) {
 		return false
 	}
-	if !errors.Is(s.client.stream.TrySend(e.payload), transport.ErrFull) {
+	if !errors.Is(s.client.put(e.payload, s.client.owes(s.topic.name, e.at, e.receipt)), transport.ErrFull) {
 		if e.member == "" {
 			s.at = e.at
 		}

@@ -13,7 +13,16 @@ type entry struct {
 // entryOverhead is what an entry costs besides its payload and its key.
 const entryOverhead = 200
 
-func (e *entry) size() int { return len(e.payload) + len(e.Key) + entryOverhead }
+// receiptOverhead is what it costs to remember that receipts are wanted.
+const receiptOverhead = 32
+
+func (e *entry) size() int {
+	n := len(e.payload) + len(e.Key) + entryOverhead
+	if e.Receipt != nil {
+		n += receiptOverhead + len(e.Receipt.To) + len(e.Receipt.ID)
+	}
+	return n
+}
 
 // timeline is a list of all messages kept, of all topics, by their age: the
 // oldest go first when histories together grow too large. The oldest of all

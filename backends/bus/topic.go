@@ -39,6 +39,7 @@ type event struct {
 	payload []byte
 	member  string // set: member came or went, and need not be told itself
 	dropped bool
+	receipt *ReceiptRequest // of a message; nil: none is wanted
 }
 
 // open subscribes at the engine, once.
@@ -97,7 +98,7 @@ func (t *topic) detach(s *subscription) {
 
 // Deliver implements [Sink].
 func (t *topic) Deliver(m Message) {
-	t.enqueue(event{at: m.Position, payload: m.encoded(t.name).payload})
+	t.enqueue(event{at: m.Position, payload: m.encoded(t.name).payload, receipt: m.Receipt})
 }
 
 // Joined implements [Sink].

@@ -236,6 +236,44 @@ func TestWebhook(t *testing.T) {
 	wantFailure(t, p, "unavailable: the application cannot be asked now", "pub", "mine", "1", "--token=ann")
 }
 
+// Receipts are printed where they are messages, and posted where the application
+// wants them.
+func TestReceipts(t *testing.T) {
+	posted := make(chan string, 1)
+	app := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if !strings.HasPrefix(r.Header.Get("webhook-signature"), "v1,") {
+			t.Errorf("not signed: %v", r.Header)
+		}
+		posted <- string(body)
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go app.Serve(l)
+	defer app.Close()
+	p := start(t, "--receipt-webhook=http://"+l.Addr().String()+"/", "--receipt-webhook-secret="+writeFile(t, "hush", "hush"))
+	wantOutput(t, p, `{"topic":"news","offset":1}`+"\n", "", "pub", "news", "1", "--receipts=seen", "--id=x")
+	wantOutput(t, p, `{"topic":"news","offset":2}`+"\n", "", "pub", "news", "2", "--receipts=$receipts")
+	s := newPushSession(t, p)
+	s.say(`{"op":"subscribe","topic":"news","history":2}`)
+	for s.ack < 3 {
+		s.poll()
+	}
+	s.say(`{"op":"subscribe","topic":"seen","history":2}`) // and acknowledges what was there
+	if body := <-posted; !strings.Contains(body, `{"receipts":[{"topic":"news",`) || !strings.Contains(body, `"offset":2`) {
+		t.Errorf("posted %s", body)
+	}
+	out, _, _ := on(t, p, "", "tail", "--no-follow", "-n", "2", "seen")
+	for !strings.Contains(out, `"topic":"seen","offset":1,"data":{"topic":"news",`) {
+		out, _, _ = on(t, p, "", "tail", "--no-follow", "-n", "2", "seen")
+	}
+	if !strings.Contains(out, `"id":"x","member":"`) {
+		t.Errorf("printed %s", out)
+	}
+}
+
 // The doctor finds out what is between it and the server.
 func TestDoctor(t *testing.T) {
 	p := start(t, "--push-wait=2s")

@@ -11,6 +11,7 @@ import (
 	"github.com/mochibosh/mochibosh/auth/webtoken"
 	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/bus/api"
+	"github.com/mochibosh/mochibosh/backends/bus/receipthook"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/bosh"
 	"github.com/mochibosh/mochibosh/internal/httpd"
@@ -47,36 +48,40 @@ func defaults() kong.Vars {
 		"max_depth":          strconv.Itoa(xmlframe.DefaultMaxDepth),
 		"push_window":        strconv.Itoa(push.DefaultWindow),
 
-		"max_message":            size(bus.DefaultMaxMessage).String(),
-		"max_topic_name":         strconv.Itoa(bus.DefaultMaxTopicName),
-		"max_topics":             strconv.Itoa(bus.DefaultMaxTopics),
-		"max_topics_per_session": strconv.Itoa(bus.DefaultMaxTopicsPerSession),
-		"max_history":            size(bus.DefaultMaxHistoryBytes).String(),
-		"max_pending":            strconv.Itoa(bus.DefaultMaxPending),
-		"max_message_ids":        strconv.Itoa(bus.DefaultMaxIDs),
-		"max_members":            strconv.Itoa(bus.DefaultMaxMembers),
-		"max_member_info":        size(bus.DefaultMaxInfo).String(),
+		"max_message":              size(bus.DefaultMaxMessage).String(),
+		"max_topic_name":           strconv.Itoa(bus.DefaultMaxTopicName),
+		"max_topics":               strconv.Itoa(bus.DefaultMaxTopics),
+		"max_topics_per_session":   strconv.Itoa(bus.DefaultMaxTopicsPerSession),
+		"max_history":              size(bus.DefaultMaxHistoryBytes).String(),
+		"max_pending":              strconv.Itoa(bus.DefaultMaxPending),
+		"max_message_ids":          strconv.Itoa(bus.DefaultMaxIDs),
+		"max_receipts":             strconv.Itoa(bus.DefaultMaxReceipts),
+		"max_receipts_per_session": strconv.Itoa(bus.DefaultMaxReceiptsPerSession),
+		"max_members":              strconv.Itoa(bus.DefaultMaxMembers),
+		"max_member_info":          size(bus.DefaultMaxInfo).String(),
 	}
 	for name, d := range map[string]time.Duration{
-		"bosh_wait":            bosh.DefaultWait,
-		"bosh_inactivity":      bosh.DefaultInactivity,
-		"bosh_opening_wait":    bosh.DefaultOpeningWait,
-		"bosh_polling":         bosh.DefaultPolling,
-		"bosh_max_pause":       bosh.DefaultMaxPause,
-		"push_wait":            push.DefaultWait,
-		"push_inactivity":      push.DefaultInactivity,
-		"jwks_refresh":         webtoken.DefaultRefresh,
-		"token_leeway":         webtoken.DefaultLeeway,
-		"token_notice":         auth.DefaultNotice,
-		"token_grace":          auth.DefaultGrace,
-		"webhook_timeout":      webhook.DefaultTimeout,
-		"webhook_cache":        webhook.DefaultCacheAge,
-		"connect_timeout":      xmpp.DefaultConnectTimeout,
-		"connect_retry":        xmpp.DefaultRetryFor,
-		"handshake_timeout":    xmpp.DefaultHandshakeTimeout,
-		"stream_timeout":       xmpp.DefaultStreamTimeout,
-		"server_write_timeout": xmpp.DefaultWriteTimeout,
-		"server_close_timeout": xmpp.DefaultCloseTimeout,
+		"bosh_wait":               bosh.DefaultWait,
+		"bosh_inactivity":         bosh.DefaultInactivity,
+		"bosh_opening_wait":       bosh.DefaultOpeningWait,
+		"bosh_polling":            bosh.DefaultPolling,
+		"bosh_max_pause":          bosh.DefaultMaxPause,
+		"push_wait":               push.DefaultWait,
+		"push_inactivity":         push.DefaultInactivity,
+		"jwks_refresh":            webtoken.DefaultRefresh,
+		"token_leeway":            webtoken.DefaultLeeway,
+		"token_notice":            auth.DefaultNotice,
+		"token_grace":             auth.DefaultGrace,
+		"webhook_timeout":         webhook.DefaultTimeout,
+		"receipt_webhook_timeout": receipthook.DefaultTimeout,
+		"receipt_webhook_retry":   receipthook.DefaultRetry,
+		"webhook_cache":           webhook.DefaultCacheAge,
+		"connect_timeout":         xmpp.DefaultConnectTimeout,
+		"connect_retry":           xmpp.DefaultRetryFor,
+		"handshake_timeout":       xmpp.DefaultHandshakeTimeout,
+		"stream_timeout":          xmpp.DefaultStreamTimeout,
+		"server_write_timeout":    xmpp.DefaultWriteTimeout,
+		"server_close_timeout":    xmpp.DefaultCloseTimeout,
 	} {
 		v[name] = d.String()
 	}

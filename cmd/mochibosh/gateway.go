@@ -110,6 +110,9 @@ func (g *gateway) openBus() error {
 		return err
 	}
 	o.Guard = g.allowed.guard
+	if o.OnReceipts, err = s.onReceipts(); err != nil {
+		return err
+	}
 	g.backend.bus = g.newBus(o)
 	g.api = api.NewHandler(g.backend.bus, &api.Options{
 		Open:        s.Dev,
@@ -140,17 +143,19 @@ func (g *gateway) renew(r renewal) {
 func (g *gateway) busOptions() *bus.Options {
 	s := g.settings
 	o := &bus.Options{
-		MaxMessage:          int(s.MaxMessage),
-		MaxInfo:             int(s.MaxMemberInfo),
-		MaxTopicName:        s.MaxTopicName,
-		MaxTopicsPerSession: s.MaxTopicsPerSession,
-		MaxTopics:           s.MaxTopics,
-		MaxHistoryBytes:     int(s.MaxHistory),
-		MaxMembers:          s.MaxMembers,
-		MaxIDs:              s.MaxMessageIDs,
-		MaxPending:          s.MaxPending,
-		MaxDepth:            s.MaxDepth,
-		Logger:              g.logger,
+		MaxMessage:            int(s.MaxMessage),
+		MaxInfo:               int(s.MaxMemberInfo),
+		MaxTopicName:          s.MaxTopicName,
+		MaxTopicsPerSession:   s.MaxTopicsPerSession,
+		MaxTopics:             s.MaxTopics,
+		MaxHistoryBytes:       int(s.MaxHistory),
+		MaxMembers:            s.MaxMembers,
+		MaxIDs:                s.MaxMessageIDs,
+		MaxPending:            s.MaxPending,
+		MaxReceipts:           s.MaxReceipts,
+		MaxReceiptsPerSession: s.MaxReceiptsPerSession,
+		MaxDepth:              s.MaxDepth,
+		Logger:                g.logger,
 	}
 	if g.budget != nil {
 		o.MaxHistoryBytes = int(min(int64(o.MaxHistoryBytes), g.budget.Bytes/2))

@@ -229,6 +229,8 @@ func TestLimits(t *testing.T) {
 			with("b").wantBody(t, `"offset":2`)
 			with("a").wantBody(t, `"offset":3`)
 		}},
+		{"--max-receipts=1", wantOneReceipt},
+		{"--max-receipts-per-session=1", wantOneReceipt},
 		{"--max-members=1", func(t *testing.T, p *process) {
 			newPushSession(t, p).say(`{"op":"subscribe","topic":"t","presence":1}`)
 			s := newPushSession(t, p)
@@ -311,4 +313,21 @@ func TestMemoryBudget(t *testing.T) {
 	for !strings.Contains(call(t, "GET", p.url+"/readyz", "").body, "ready") {
 	}
 	call(t, "POST", p.url+"/push", "{}").wantStatus(t, 201)
+}
+
+// wantOneReceipt wants the first of two messages, and not the second, to have a
+// receipt.
+func wantOneReceipt(t *testing.T, p *process) {
+	s := newPushSession(t, p)
+	s.say(`{"op":"subscribe","topic":"t"}`)
+	for range 2 {
+		call(t, "POST", p.url+"/api/publish", `{"topic":"t","data":1,"receipts":"r"}`).wantStatus(t, 200)
+	}
+	s.poll()
+	s.say(`{"op":"subscribe","topic":"r","history":9}`)
+	got := s.poll().body
+	for !strings.Contains(got, `"topic":"r","offset":1`) {
+		got = s.poll().body
+	}
+	publish(t, p, "r", `"last"`).wantBody(t, `"offset":2`)
 }

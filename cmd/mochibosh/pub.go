@@ -12,6 +12,7 @@ type pubCommand struct {
 	Data       string `arg:"" optional:"" help:"What to publish: JSON, or else a string. Absent: each line of standard input."`
 	ID         string `name:"id" placeholder:"ID" help:"Makes repeating harmless. Only with DATA."`
 	MessageKey string `name:"message-key" placeholder:"KEY" help:"What the message is about."`
+	Receipts   string `placeholder:"TOPIC" help:"Topic in which to publish who has acknowledged the message."`
 }
 
 // Run publishes, and prints where each message is.
@@ -53,6 +54,9 @@ func (c *pubCommand) message(data json.RawMessage, id string) map[string]any {
 	}
 	if c.MessageKey != "" {
 		m["key"] = c.MessageKey
+	}
+	if c.Receipts != "" {
+		m["receipts"] = c.Receipts
 	}
 	return m
 }

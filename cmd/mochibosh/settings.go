@@ -88,15 +88,21 @@ type settings struct {
 	APIMaxBody        size          `name:"api-max-body" default:"${api_max_body}" group:"auth" help:"Size of a request to the API."`
 	APIMaxBatch       int           `name:"api-max-batch" default:"${api_max_batch}" group:"auth" help:"Messages in one request to the API."`
 
-	MaxMessage          size `default:"${max_message}" group:"push" help:"Size of a message on the event bus."`
-	MaxTopicName        int  `default:"${max_topic_name}" group:"push" help:"Bytes of a topic's name."`
-	MaxTopics           int  `default:"${max_topics}" group:"push" help:"Topics at once."`
-	MaxTopicsPerSession int  `default:"${max_topics_per_session}" group:"push" help:"Topics that one session may be subscribed to."`
-	MaxHistory          size `default:"${max_history}" group:"push" help:"Bytes of the histories of all topics; above, the oldest messages go. Never more than half of memory-budget."`
-	MaxPending          int  `default:"${max_pending}" group:"push" help:"Messages of a topic that wait to be handed to its subscribers; above, publishers wait."`
-	MaxMessageIDs       int  `name:"max-message-ids" default:"${max_message_ids}" group:"push" help:"Ids of messages that are remembered, to publish none twice."`
-	MaxMembers          int  `default:"${max_members}" group:"push" help:"Members of a topic that one answer names."`
-	MaxMemberInfo       size `default:"${max_member_info}" group:"push" help:"Size of what a member of a topic says of itself."`
+	MaxMessage            size          `default:"${max_message}" group:"push" help:"Size of a message on the event bus."`
+	MaxTopicName          int           `default:"${max_topic_name}" group:"push" help:"Bytes of a topic's name."`
+	MaxTopics             int           `default:"${max_topics}" group:"push" help:"Topics at once."`
+	MaxTopicsPerSession   int           `default:"${max_topics_per_session}" group:"push" help:"Topics that one session may be subscribed to."`
+	MaxHistory            size          `default:"${max_history}" group:"push" help:"Bytes of the histories of all topics; above, the oldest messages go. Never more than half of memory-budget."`
+	MaxPending            int           `default:"${max_pending}" group:"push" help:"Messages of a topic that wait to be handed to its subscribers; above, publishers wait."`
+	MaxMessageIDs         int           `name:"max-message-ids" default:"${max_message_ids}" group:"push" help:"Ids of messages that are remembered, to publish none twice."`
+	MaxMembers            int           `default:"${max_members}" group:"push" help:"Members of a topic that one answer names."`
+	MaxMemberInfo         size          `default:"${max_member_info}" group:"push" help:"Size of what a member of a topic says of itself."`
+	MaxReceipts           int           `default:"${max_receipts}" group:"push" help:"Receipts that are waited for, or are to be published or posted. Above, messages are delivered and their receipts never come."`
+	MaxReceiptsPerSession int           `default:"${max_receipts_per_session}" group:"push" help:"Receipts that are waited for from one session."`
+	ReceiptWebhook        string        `placeholder:"URL" group:"push" help:"Application to which the receipts for $receipts are posted. Default: they are messages there."`
+	ReceiptWebhookSecret  string        `placeholder:"FILE" group:"push" help:"Secret that signs them, as Standard Webhooks has it."`
+	ReceiptWebhookTimeout time.Duration `default:"${receipt_webhook_timeout}" group:"push" help:"How long it may take to answer."`
+	ReceiptWebhookRetry   time.Duration `default:"${receipt_webhook_retry}" group:"push" help:"How long receipts are posted again that it does not take. 0: not at all."`
 
 	MaxSessions        int          `default:"100000" group:"limits" help:"Sessions at once. New ones get 503."`
 	MaxSessionsPerIP   int          `name:"max-sessions-per-ip" default:"1000" group:"limits" help:"Sessions at once of one address, or one /64 of IPv6. New ones get 429. 0: any number."`

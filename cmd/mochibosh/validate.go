@@ -96,6 +96,9 @@ func (s *settings) validateBus() (errs []error) {
 	if s.WebhookConcurrent <= 0 || s.WebhookMaxCached <= 0 || s.APIMaxBatch <= 0 {
 		fail("webhook-concurrent, webhook-max-cached and api-max-batch: must be above zero")
 	}
+	if s.ReceiptWebhookRetry < 0 {
+		fail("receipt-webhook-retry: must not be below zero")
+	}
 	return errs
 }
 
@@ -122,6 +125,8 @@ func (s *settings) positiveNumbers() []namedNumber {
 		{"max-pending", s.MaxPending},
 		{"max-message-ids", s.MaxMessageIDs},
 		{"max-members", s.MaxMembers},
+		{"max-receipts", s.MaxReceipts},
+		{"max-receipts-per-session", s.MaxReceiptsPerSession},
 	}
 }
 
@@ -146,6 +151,7 @@ func (s *settings) positiveDurations() []namedDuration {
 		{"push-inactivity", s.PushInactivity},
 		{"token-jwks-refresh", s.TokenJWKSRefresh},
 		{"webhook-timeout", s.WebhookTimeout},
+		{"receipt-webhook-timeout", s.ReceiptWebhookTimeout},
 		{"shutdown-timeout", s.ShutdownTimeout},
 		{"durability-interval", s.DurabilityInterval},
 	}

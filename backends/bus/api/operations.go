@@ -59,9 +59,13 @@ type message struct {
 	Data json.RawMessage `json:"data"`
 	ID   string          `json:"id,omitempty"`
 	Key  string          `json:"key,omitempty"`
+	// Receipts is the topic for receipts.
+	Receipts string `json:"receipts,omitempty"`
 }
 
-func (m *message) options() bus.PublishOptions { return bus.PublishOptions{ID: m.ID, Key: m.Key} }
+func (m *message) options() bus.PublishOptions {
+	return bus.PublishOptions{ID: m.ID, Key: m.Key, Receipts: m.Receipts}
+}
 
 // check refuses what is no message; the bus says the rest.
 func (m *message) check() error {
@@ -113,11 +117,20 @@ func (c caller) publish(ctx context.Context, q *publishQuery) (any, error) {
 	return c.publishBatch(ctx, &batch{items})
 }
 
+// mayPublish refuses topics that the key is not for, that for receipts among them.
+func (c caller) mayPublish(topic string, m *message) error {
+	err := c.may(auth.Publish, topic)
+	if err == nil && m.Receipts != "" && c.may(auth.Publish, m.Receipts) != nil {
+		err = &bus.Error{Code: bus.Forbidden, Text: "receipts: the key is not for publish there"}
+	}
+	return err
+}
+
 func (c caller) publishOne(ctx context.Context, topic string, m *message) (any, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	if err := c.may(auth.Publish, topic); err != nil {
+	if err := c.mayPublish(topic, m); err != nil {
 		return nil, err
 	}
 	if err := c.hurries(1); err != nil {
@@ -154,7 +167,7 @@ func (c caller) publishBatch(ctx context.Context, q *batch) (any, error) {
 	for i := range q.Messages {
 		m := &q.Messages[i]
 		all.Results[i] = result{Topic: m.Topic}
-		err := errors.Join(m.check(), c.may(auth.Publish, m.Topic))
+		err := errors.Join(m.check(), c.mayPublish(m.Topic, &m.message))
 		if err == nil {
 			opts := m.options()
 			var done bus.Published
