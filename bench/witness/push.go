@@ -1,4 +1,4 @@
-package main
+package witness
 
 import (
 	"bufio"
@@ -93,7 +93,7 @@ func (c *client) poll(ctx context.Context) error {
 // stream is one event stream.
 func (c *client) stream(ctx context.Context) error {
 	attach, got := c.next()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/push/sse?session=%s&attach=%d", c.url, c.session, attach), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/push/sse?session=%s&attach=%d", c.url(), c.session, attach), nil)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (c *client) stream(ctx context.Context) error {
 func (c *client) socket(ctx context.Context) error {
 	attach, got := c.next()
 	d := websocket.Dialer{Subprotocols: []string{"push.v1"}, HandshakeTimeout: 10 * time.Second}
-	ws, resp, err := d.DialContext(ctx, "ws"+strings.TrimPrefix(c.url, "http")+"/push/ws", nil)
+	ws, resp, err := d.DialContext(ctx, "ws"+strings.TrimPrefix(c.url(), "http")+"/push/ws", nil)
 	if err != nil {
 		return &refusal{code: "no socket", text: err.Error(), after: retryAfter(resp)}
 	}

@@ -1,4 +1,4 @@
-package main
+package witness
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func (c *client) postBOSH(ctx context.Context, rid int, attrs, payload string) (
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	text := fmt.Sprintf("<body xmlns='%s' rid='%d' %s>%s</body>", httpbind, rid, attrs, payload)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/http-bind", strings.NewReader(text))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url()+"/http-bind", strings.NewReader(text))
 	if err != nil {
 		return nil, err
 	}

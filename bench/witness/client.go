@@ -1,4 +1,4 @@
-package main
+package witness
 
 import (
 	"bytes"
@@ -9,20 +9,18 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"time"
 )
 
-var allCarriers = []string{"long-poll", "SSE", "WebSocket", "BOSH"}
-
 // A client publishes in a topic and reads what comes. It never gives up.
 type client struct {
-	url, carrier string
-	topic        string
-	every        time.Duration
-	http         *http.Client
+	url     func() string
+	carrier string
+	topic   string
+	every   time.Duration
+	http    *http.Client
 
 	session, key string
 	attach       uint64 // of who reads
@@ -40,7 +38,7 @@ type client struct {
 	err      error
 }
 
-func newClient(url, carrier string, i int, every time.Duration) *client {
+func newClient(url func() string, carrier string, i int, every time.Duration) *client {
 	c := &client{url: url, carrier: carrier, topic: fmt.Sprint("c/", i), every: every, want: 1, changed: make(chan struct{})}
 	c.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2, DisableCompression: true}}
 	c.messages = [][]byte{[]byte(`{"op":"subscribe","topic":"` + c.topic + `"}`)}
@@ -154,17 +152,14 @@ func (c *client) wait(ctx context.Context) {
 	c.await(ctx, func() bool { return c.err != nil || c.want > len(c.begun) })
 }
 
-func (c *client) report(r *result) {
-	r.sent += len(c.begun)
-	r.came += c.want - 1
-	r.doubled += c.doubled
-	r.misordered += c.wrong
-	r.gaps = append(r.gaps, c.longest)
-	if r.verbose && c.longest > 5*time.Second {
-		fmt.Fprintf(os.Stderr, "%s, %s: waited %v\n", c.topic, c.carrier, c.longest)
-	}
+func (c *client) report(t *Tally) {
+	t.Sent += len(c.begun)
+	t.Came += c.want - 1
+	t.Doubled += c.doubled
+	t.Misordered += c.wrong
+	t.Gaps = append(t.Gaps, c.longest)
 	if c.err != nil {
-		r.errs = append(r.errs, c.err)
+		t.Errs = append(t.Errs, c.err)
 	}
 }
 
@@ -221,7 +216,7 @@ type object struct {
 func (c *client) post(ctx context.Context, body string, timeout time.Duration) (*object, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/push", bytes.NewReader([]byte(body)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url()+"/push", bytes.NewReader([]byte(body)))
 	if err != nil {
 		return nil, err
 	}
