@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// An event happens to the nodes while clients talk.
+type event struct {
+	name     string
+	external bool // to servers of NATS of their own
+	happen   func(ctx context.Context, w *world) error
+}
+
+var events = []event{
+	{name: "nothing", happen: func(context.Context, *world) error { return nil }},
+	{name: "a node is killed, and comes back", happen: func(ctx context.Context, w *world) error {
+		w.nodes[0].end(syscall.SIGKILL)
+		pause(ctx, w.away)
+		return w.begin(0)
+	}},
+	{name: "a node is stopped, and goes on", happen: func(ctx context.Context, w *world) error {
+		if err := w.each(0, syscall.SIGSTOP); err != nil {
+			return err
+		}
+		pause(ctx, w.away)
+		return w.each(0, syscall.SIGCONT)
+	}},
+	{name: "partition: a node is cut off, and joined again", happen: func(ctx context.Context, w *world) error {
+		if err := w.cut(0); err != nil {
+			return err
+		}
+		pause(ctx, w.away)
+		return w.heal(0)
+	}},
+	{name: "rolling restart of all", happen: func(ctx context.Context, w *world) error {
+		for i := range w.nodes {
+			w.nodes[i].end(syscall.SIGTERM)
+			if err := w.begin(i); err != nil {
+				return err
+			}
+			pause(ctx, w.between/4)
+		}
+		return nil
+	}},
+	{name: "a server of NATS is killed, and comes back", external: true, happen: func(ctx context.Context, w *world) error {
+		w.nats[0].end(syscall.SIGKILL)
+		pause(ctx, w.away)
+		return w.nats[0].start()
+	}},
+	{name: "all of NATS is stopped, and goes on", external: true, happen: func(ctx context.Context, w *world) error {
+		for _, p := range w.nats {
+			if err := p.signal(syscall.SIGSTOP); err != nil {
+				return err
+			}
+		}
+		pause(ctx, w.away/2)
+		for _, p := range w.nats {
+			if err := p.signal(syscall.SIGCONT); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+}
+
+// begin starts a node that has ended.
+func (w *world) begin(i int) error {
+	if err := w.nodes[i].start(); err != nil {
+		return err
+	}
+	return w.ready(i)
+}
+
+// each signals a node.
+func (w *world) each(i int, sig syscall.Signal) error { return w.nodes[i].signal(sig) }
+
+// cut takes a node's link to all others away: on loopback, that to NATS.
+func (w *world) cut(i int) error {
+	switch {
+	case w.own:
+		return w.network.hosts[i].link("down")
+	case len(w.wires) > 0:
+		w.wires[i].set(true)
+		return nil
+	}
+	return w.each(i, syscall.SIGSTOP) // its NATS is within it
+}
+
+func (w *world) heal(i int) error {
+	switch {
+	case w.own:
+		return w.network.hosts[i].link("up")
+	case len(w.wires) > 0:
+		w.wires[i].set(false)
+		return nil
+	}
+	return w.each(i, syscall.SIGCONT)
+}
+
+// A setup is what is run.
+type setup struct {
+	own      bool // with network namespaces
+	dir      string
+	nats     string // "embedded" or "external"
+	nodes    int
+	clients  int
+	every    time.Duration
+	between  time.Duration
+	away     time.Duration
+	carriers []string
+	verbose  bool
+}
+
+func (s *setup) String() string { return fmt.Sprint(s.nodes, " nodes, ", s.nats, " NATS") }
