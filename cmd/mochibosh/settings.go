@@ -109,6 +109,7 @@ type settings struct {
 	MaxSessionsPerIP   int          `name:"max-sessions-per-ip" default:"1000" group:"limits" help:"Sessions at once of one address, or one /64 of IPv6. New ones get 429. 0: any number."`
 	MaxSessionsPerUser int          `default:"100" group:"limits" help:"Sessions at once of one user, where users sign in. New ones get 429. 0: any number."`
 	SessionRate        int          `default:"600" group:"limits" help:"New sessions a minute of one address. More get 429. 0: any number."`
+	SignInFailureRate  int          `name:"signin-failure-rate" default:"60" group:"limits" help:"Sign-ins a minute of one address that may fail, with a token or a key of the API that is none. More get 429, good tokens too. 0: any number."`
 	MaxEnded           int          `default:"${max_ended}" group:"limits" help:"Sessions that are over, and remembered to say so to late requests."`
 	MaxStreams         int          `default:"${max_streams}" group:"limits" help:"Streams of one session."`
 	MaxInbox           size         `default:"${max_inbox}" group:"limits" help:"Bytes of a session that wait for its backends."`
