@@ -477,3 +477,34 @@ func TestSignInsThatFailAreCounted(t *testing.T) {
 		}
 	})(t)
 }
+
+// Receipts say whose they are where names are told, and to the server.
+func TestReceiptsSayWhose(t *testing.T) {
+	bubble(func(t *testing.T) {
+		g := auth.NewGuard(&auth.Options{Authenticator: names})
+		b := bus.New(&bus.Options{Guard: g, Topics: []bus.TopicRule{{Pattern: "told", ShowUsers: true}}})
+		server := pushtest.Start(t, pushtest.Options{Backend: b, Push: push.Options{Guard: g}})
+		s := signIn(t, server, "ann")
+		say(s, 1, 1, 0, `{"op":"subscribe","topic":"t"}`)
+		for _, to := range []string{"told", "untold", bus.ServerReceipts} {
+			if _, err := b.Publish(t.Context(), "t", []byte("1"), &bus.PublishOptions{Receipts: to}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		s.Post(`"attach":2,"ack":4`)
+		synctest.Wait()
+		for to, told := range map[string]bool{"told": true, "untold": false, bus.ServerReceipts: true} {
+			r, err := b.History(t.Context(), to, bus.Query{Last: 1})
+			if err != nil || len(r.Messages) != 1 || strings.Contains(string(r.Messages[0].Data), `"user":"ann"`) != told {
+				t.Errorf("%s: %+v, %v", to, r, err)
+			}
+		}
+		got := say(s, 2, 3, 4, `{"op":"publish","topic":"t","data":1,"receipts":"t"},{"op":"publish","topic":"t","data":1,"receipts":"$receipts"}`)
+		for _, m := range got { // the token grants to publish in t, and not to see who is there
+			if !strings.Contains(m, `"forbidden","message":"receipts: presence is not allowed here"`) {
+				t.Errorf("got %s", m)
+			}
+		}
+	})(t)
+}

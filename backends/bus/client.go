@@ -124,7 +124,7 @@ func (c *client) publish(cmd *command) error {
 		return err
 	}
 	if cmd.receipts != "" {
-		if err := c.mayReceipt(cmd.receipts); err != nil {
+		if err := c.mayReceipt(cmd.topic, cmd.receipts); err != nil {
 			return inReceipts(err)
 		}
 	}
