@@ -46,7 +46,7 @@ var layers = map[string][]string{
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
 	// The bus knows what its clients may do, and not who says so.
 	"backends/bus":             {"transport", "auth", "internal/", "github.com/google/uuid"},
-	"backends/bus/api":         {"backends/bus", "auth", "internal/"},
+	"backends/bus/api":         {"backends/bus", "auth", "transport", "internal/"},
 	"backends/bus/receipthook": {"backends/bus"},
 	// The PROXY protocol, towards XMPP servers.
 	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},

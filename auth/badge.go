@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -27,11 +28,35 @@ type Badge struct {
 	refs       int    // streams
 	prev, next *Badge // of the same user
 
-	mu     sync.Mutex
-	stream *transport.Stream // on which the client is told
-	timer  *time.Timer       // nil: the token never expires
-	told   stage             // what the client was told about it
-	over   bool
+	mu       sync.Mutex
+	stream   *transport.Stream // on which the client is told
+	watchers []Watcher
+	timer    *time.Timer // nil: the token never expires
+	told     stage       // what the client was told about it
+	over     bool
+}
+
+// A Watcher is told when a client has a newer token, which may grant less. Refreshed is
+// called with
+// locks: it must not block, nor call the badge.
+type Watcher interface{ Refreshed() }
+
+// Watch has a watcher told until Unwatch. Nobody in particular has no tokens.
+func (b *Badge) Watch(w Watcher) {
+	if b.session != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.watchers = append(b.watchers, w)
+	}
+}
+
+// Unwatch undoes Watch.
+func (b *Badge) Unwatch(w Watcher) {
+	if b.session != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.watchers = slices.DeleteFunc(b.watchers, func(o Watcher) bool { return o == w })
+	}
 }
 
 type stage int
@@ -77,6 +102,9 @@ func (b *Badge) Refresh(ctx context.Context, token string) error {
 	b.mu.Lock()
 	b.principal.Store(p)
 	b.told = valid
+	for _, w := range b.watchers {
+		w.Refreshed()
+	}
 	b.mu.Unlock()
 	b.tick()
 	return nil

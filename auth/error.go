@@ -14,6 +14,7 @@ const (
 	Expired      Code = "expired"      // it was good once
 	Forbidden    Code = "forbidden"    // it is good, but not for this
 	Unavailable  Code = "unavailable"  // nobody could be asked; later
+	TooMany      Code = "too-many"     // too many sign-ins have failed; later
 )
 
 // An Error is a refusal.
@@ -42,6 +43,7 @@ var conditions = map[Code]transport.Condition{
 	Expired:      transport.Expired,
 	Forbidden:    transport.Policy,
 	Unavailable:  transport.Unreachable,
+	TooMany:      transport.Policy,
 }
 
 // termination says it in the words of the session core, which carriers and

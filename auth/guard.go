@@ -68,6 +68,11 @@ func (g *Guard) authenticate(ctx context.Context, token string) (*Principal, err
 	case o.Authenticator == nil:
 		return nil, &Error{Code: Unauthorized, Text: "tokens are not accepted here"}
 	}
+	return g.attempt(ctx, o, token)
+}
+
+// check asks whose a token is.
+func (o *Options) check(ctx context.Context, token string) (*Principal, error) {
 	p, err := o.Authenticator.Authenticate(ctx, token)
 	switch {
 	case err != nil:

@@ -26,6 +26,8 @@ type Options struct {
 	// Open allows everything to everybody, token or not. It is for
 	// development.
 	Open bool
+	// Attempts, if set, counts tokens that are none, and says who has to wait.
+	Attempts Attempts
 	// Notice is how long before its token expires a client is told so. Zero:
 	// DefaultNotice.
 	Notice time.Duration

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/mochibosh/mochibosh/internal/bearer"
 	"github.com/mochibosh/mochibosh/transport"
@@ -36,6 +38,10 @@ func (h *Handler) notSignedIn(w http.ResponseWriter, r *http.Request, p transpor
 		case transport.Policy:
 			status = http.StatusForbidden
 		}
+	}
+	if fast := new(transport.TooFast); errors.As(err, &fast) {
+		status = http.StatusTooManyRequests
+		w.Header().Set("Retry-After", strconv.Itoa(int((fast.After+time.Second-1)/time.Second)))
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "10")

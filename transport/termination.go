@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A Condition says why a session or a stream ended. Each carrier spells it in
@@ -68,6 +69,16 @@ func (t *Termination) Error() string {
 
 // Unwrap returns the cause.
 func (t *Termination) Unwrap() error { return t.Err }
+
+// A TooFast error means that a client tries again and again what fails. It may try
+// once more after a while; the text may be shown to it.
+type TooFast struct {
+	After time.Duration
+	Text  string
+}
+
+// Error implements error.
+func (e *TooFast) Error() string { return "transport: too fast: " + e.Text }
 
 // terminationOf makes a termination of a backend's error. Nil is a normal end.
 func terminationOf(err error) *Termination {

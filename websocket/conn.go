@@ -27,7 +27,7 @@ type conn struct {
 	limit   int64         // bytes of one message, after decompression
 	silence time.Duration // how long the client may say nothing, pongs included
 	timeout time.Duration // for one write
-	deflate bool          // messages are compressed
+	deflate *deflater     // nil: messages are not compressed
 
 	listening bool // pongs count; only who reads uses it
 
@@ -89,27 +89,30 @@ func deflatable(r *http.Request) bool {
 }
 
 // upgrade makes a WebSocket of the request. After an error it was answered.
-func upgrade(w http.ResponseWriter, r *http.Request, protocol string, o *Options) (*conn, error) {
+func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request, protocol string) (*conn, error) {
+	o := &h.opts
 	u := gorilla.Upgrader{
 		HandshakeTimeout:  o.Push.WriteTimeout,
 		WriteBufferPool:   &writeBuffers,
 		CheckOrigin:       func(*http.Request) bool { return true }, // checked before
-		EnableCompression: o.Compression && deflatable(r),
+		EnableCompression: h.deflate != nil && deflatable(r),
 	}
-	h := &hijacker{ResponseWriter: w}
-	ws, err := u.Upgrade(h, r, http.Header{headerProtocol: {protocol}})
+	hijack := &hijacker{ResponseWriter: w}
+	ws, err := u.Upgrade(hijack, r, http.Header{headerProtocol: {protocol}})
 	if err != nil {
 		return nil, err
 	}
 	c := &conn{
 		ws:      ws,
-		corked:  h.conn,
-		idle:    idler{conn: h.idle, in: h.in},
+		corked:  hijack.conn,
+		idle:    idler{conn: hijack.idle, in: hijack.in},
 		limit:   int64(o.Push.MaxBody),
 		silence: 2*o.Push.Ping + o.Push.WriteTimeout,
 		timeout: o.Push.WriteTimeout,
-		deflate: u.EnableCompression, // it was offered, so it was agreed on
 		writing: make(chan struct{}, 1),
+	}
+	if u.EnableCompression { // it was offered, so it was agreed on
+		c.deflate = h.deflate
 	}
 	c.writing <- struct{}{}
 	return c, nil
@@ -230,18 +233,19 @@ func (c *conn) write(data []byte) error {
 func (c *conn) send(message func(dst []byte) []byte) error {
 	f := takeFrame(message)
 	defer f.free()
+	data := f.bytes()
+	if c.deflate != nil {
+		if short := c.deflate.frame(f.payload()); short != nil {
+			data = short
+		}
+	}
 	<-c.writing
 	defer func() { c.writing <- struct{}{} }()
 	if c.closed {
 		return gorilla.ErrCloseSent
 	}
-	till := time.Now().Add(c.timeout)
-	if c.deflate {
-		_ = c.ws.SetWriteDeadline(till)
-		return c.ws.WriteMessage(gorilla.TextMessage, f.payload())
-	}
-	_ = c.corked.SetWriteDeadline(till)
-	return c.corked.send(f.bytes())
+	_ = c.corked.SetWriteDeadline(time.Now().Add(c.timeout))
+	return c.corked.send(data)
 }
 
 // ping asks the client's WebSocket for a pong.

@@ -26,8 +26,7 @@ const corkSize = 16 << 10
 
 var corkBuffers = sync.Pool{New: func() any { b := make([]byte, 0, corkSize); return &b }}
 
-// Write implements net.Conn. The library's writes are whole frames, if nothing is
-// compressed.
+// Write implements net.Conn. The library's writes are whole frames.
 func (c *corked) Write(p []byte) (int, error) {
 	const closeFrame = 0x88 // RFC 6455 §5.2
 	c.mu.Lock()

@@ -14,10 +14,11 @@ type frame struct {
 }
 
 const (
-	finalText = 0x81 // the first byte of a message in one frame
-	masked    = 0x80 // in the second byte, of a client
-	shortest  = 125  // the longest payload whose length is in the second byte
-	headRoom  = 10
+	finalText  = 0x81 // the first byte of a message in one frame
+	compressed = 0x40 // in the first byte: RFC 7692 §6
+	masked     = 0x80 // in the second byte, of a client
+	shortest   = 125  // the longest payload whose length is in the second byte
+	headRoom   = 10
 )
 
 // maxPooled is the largest buffer that is kept for the next message.
@@ -29,6 +30,12 @@ var frames = sync.Pool{New: func() any { return &frame{buf: make([]byte, headRoo
 func takeFrame(payload func(dst []byte) []byte) *frame {
 	f := frames.Get().(*frame)
 	f.buf = payload(f.buf[:headRoom])
+	f.head(finalText)
+	return f
+}
+
+// head writes the header, before the payload.
+func (f *frame) head(first byte) {
 	switch n := len(f.payload()); {
 	case n <= shortest:
 		f.begin = headRoom - 2
@@ -42,8 +49,7 @@ func takeFrame(payload func(dst []byte) []byte) *frame {
 		f.buf[f.begin+1] = 127
 		binary.BigEndian.PutUint64(f.buf[f.begin+2:], uint64(n))
 	}
-	f.buf[f.begin] = finalText
-	return f
+	f.buf[f.begin] = first
 }
 
 func (f *frame) bytes() []byte   { return f.buf[f.begin:] }

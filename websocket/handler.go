@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -16,7 +17,8 @@ type Handler struct {
 	manager  *transport.Manager
 	endpoint *push.Endpoint
 	opts     Options
-	spoken   []string // subprotocols
+	spoken   []string  // subprotocols
+	deflate  *deflater // nil: nothing is compressed
 }
 
 // NewHandler returns a handler for the manager's sessions. Nil options are
@@ -28,6 +30,9 @@ func NewHandler(m *transport.Manager, opts *Options) *Handler {
 	}
 	h := &Handler{manager: m, endpoint: push.NewEndpoint(m, o.Push), opts: o}
 	h.opts.Push = h.endpoint.Options()
+	if o.Compression {
+		h.deflate = newDeflater(cmp.Or(o.CompressFrom, DefaultCompressFrom))
+	}
 	if !o.NoPush {
 		h.spoken = append(h.spoken, push.Protocol)
 	}
@@ -52,7 +57,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	c, err := upgrade(w, r, protocol, &h.opts)
+	c, err := h.upgrade(w, r, protocol)
 	if err != nil {
 		return
 	}

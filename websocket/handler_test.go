@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -305,6 +306,41 @@ func TestHandshake(t *testing.T) {
 		resp, o := server.Do(server.Request("GET", "/push/ws", ""))
 		if resp.StatusCode != http.StatusBadRequest || o.Error.Code != "bad-request" {
 			t.Errorf("got %d %+v", resp.StatusCode, o.Error)
+		}
+	}))
+}
+
+// Two clients get the same message, one of them compressed.
+func TestCompression(t *testing.T) {
+	t.Run("of what is long enough, for clients that can", bubble(func(t *testing.T) {
+		server := pushtest.Start(t, pushtest.Options{Compression: true})
+		long := strings.Repeat("message ", 1000)
+		for _, can := range []bool{true, false} {
+			d := gorilla.Dialer{
+				NetDialContext:    func(context.Context, string, string) (net.Conn, error) { return server.Dial(), nil },
+				Subprotocols:      []string{push.Protocol},
+				EnableCompression: can,
+			}
+			ws, resp, err := d.Dial("ws://push.test/push/ws", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ws.Close()
+			if agreed := resp.Header.Get("Sec-Websocket-Extensions") != ""; agreed != can {
+				t.Errorf("agreed: %v", agreed)
+			}
+			ws.WriteMessage(gorilla.TextMessage, []byte(`{"messages":["`+long+`","short"]}`))
+			got := ""
+			for !strings.Contains(got, `"short"`) {
+				_, data, err := ws.ReadMessage()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got += string(data)
+			}
+			if !strings.Contains(got, `"`+long+`"`) {
+				t.Errorf("got %.100s", got)
+			}
 		}
 	}))
 }

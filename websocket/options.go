@@ -2,6 +2,9 @@ package websocket
 
 import "github.com/mochibosh/mochibosh/transport/push"
 
+// DefaultCompressFrom stands for Options.CompressFrom.
+const DefaultCompressFrom = 1 << 10
+
 // Options configure a [Handler].
 type Options struct {
 	// Push are the options of push.v1, the same as for its other carriers.
@@ -16,7 +19,11 @@ type Options struct {
 	XMPP bool
 	// NoPush leaves push.v1 out.
 	NoPush bool
-	// Compression offers permessage-deflate (RFC 7692). It costs memory and
-	// CPU for each message, and pays for large ones only.
+	// Compression offers permessage-deflate (RFC 7692). Each message is compressed
+	// by itself, and once, however many clients get it: it pays for messages that
+	// go to many, and for slow networks.
 	Compression bool
+	// CompressFrom is the size in bytes from which messages are compressed. Zero:
+	// DefaultCompressFrom.
+	CompressFrom int
 }

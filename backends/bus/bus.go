@@ -42,6 +42,9 @@ func (b *Bus) Open(ctx context.Context, st *transport.Stream) (transport.Receive
 	if err := c.bind(); err != nil {
 		return nil, err
 	}
+	if c.badge != nil {
+		c.badge.Watch(c)
+	}
 	return c, nil
 }
 

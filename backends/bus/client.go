@@ -14,7 +14,8 @@ import (
 )
 
 // client is one stream of a session: the [transport.Receiver] that takes its
-// commands. Receive and Close never overlap: only Suspend may come between.
+// commands. Receive and Close never overlap: only Suspend and Refreshed may come
+// between.
 type client struct {
 	bus    *Bus
 	stream *transport.Stream
@@ -22,9 +23,12 @@ type client struct {
 	badge  *auth.Badge     // nil: nobody asks
 	rates  map[int]*bucket // how fast it publishes, by the rules' indexes
 
+	// Held in Receive and Close, and by who changes subscriptions besides.
+	turn sync.Mutex
+
 	// The lock is held while something is sent, and while what goes with that
 	// changes, so that Suspend sees both or neither. Who changes something else
-	// than in Receive and Close, needs it to read, too.
+	// than with the turn, needs it to read, too.
 	mu       sync.Mutex
 	received uint64          // commands answered
 	member   string          // its public id, made when it is first visible somewhere
@@ -39,6 +43,8 @@ const leaveTimeout = 10 * time.Second
 // Receive implements [transport.Receiver]. What is wrong with a message is
 // answered; only a stream that takes no answer is over.
 func (c *client) Receive(p []byte) error {
+	c.turn.Lock()
+	defer c.turn.Unlock()
 	cmd, err := c.bus.opts.parse(p)
 	if err == nil {
 		err = c.do(&cmd)
@@ -69,12 +75,17 @@ func endOf(err error) (t *transport.Termination) {
 
 // Close implements [transport.Receiver]. Who goes on elsewhere is still present.
 func (c *client) Close(err error) {
+	if c.badge != nil {
+		c.badge.Unwatch(c)
+	}
+	c.turn.Lock()
+	defer c.turn.Unlock()
 	c.mu.Lock()
 	subs := c.subs
 	c.subs = nil
 	c.mu.Unlock()
 	for _, s := range subs {
-		c.drop(s, s.visible != nil && !errors.Is(err, transport.ErrElsewhere))
+		c.drop(s, s.visible.Load() != nil && !errors.Is(err, transport.ErrElsewhere))
 	}
 	if c.badge != nil {
 		c.badge.Release()
@@ -113,7 +124,7 @@ func (c *client) publish(cmd *command) error {
 		return err
 	}
 	if cmd.receipts != "" {
-		if err := c.mayReceipt(cmd.receipts); err != nil {
+		if err := c.mayReceipt(cmd.topic, cmd.receipts); err != nil {
 			return inReceipts(err)
 		}
 	}
@@ -158,7 +169,7 @@ func (c *client) unsubscribe(cmd *command) error {
 	_, err := c.answer(append(answer("unsubscribed", cmd.ref, cmd.topic), '}'), func() {
 		c.subs = slices.Delete(c.subs, i, i+1)
 	}, nil)
-	c.left(s, s.visible != nil)
+	c.left(s, s.visible.Load() != nil)
 	return err
 }
 
@@ -178,11 +189,7 @@ func (c *client) drop(s *subscription, leave bool) {
 // left lets go of the topic of a subscription that was stopped.
 func (c *client) left(s *subscription, leave bool) {
 	if leave {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), leaveTimeout)
-		defer cancel()
-		if err := c.bus.engine.Leave(ctx, s.topic.name, c.member); err != nil {
-			c.bus.opts.Logger.ErrorContext(ctx, "bus member not removed", "error", err)
-		}
+		c.leave(s)
 	}
 	c.bus.release(s.topic)
 }

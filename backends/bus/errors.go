@@ -13,7 +13,7 @@ const (
 	BadRequest    Code = "bad-request"     // not one of the messages, or a member of the wrong type
 	NotSubscribed Code = "not-subscribed"  // unsubscribe from a topic without a subscription
 	TooBig        Code = "too-big"         // more bytes than a limit allows
-	TooFast       Code = "too-fast"        // more messages than the topic's rate allows one client
+	TooFast       Code = "too-fast"        // more messages than the topic's rate allows one client, or too many tokens that are none
 	TooManyTopics Code = "too-many-topics" // of the session, or of the bus
 	UnknownTopic  Code = "unknown-topic"   // no rule is for it, and Options.OnlyKnown
 	Unauthorized  Code = "unauthorized"    // the token is missing, or no good one
@@ -63,6 +63,10 @@ func denied(err error) *Error {
 		return e
 	}
 	e.Text = t.Text
+	if errors.As(err, new(*transport.TooFast)) {
+		e.Code = TooFast
+		return e
+	}
 	switch t.Condition {
 	case transport.Unauthorized:
 		e.Code = Unauthorized

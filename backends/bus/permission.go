@@ -56,16 +56,20 @@ func (c *client) mayPublish(topic string) error {
 	return nil
 }
 
-// mayReceipt asks whether the client may have receipts published in a topic: as if
-// it published them there.
-func (c *client) mayReceipt(topic string) error {
-	if err := c.bus.opts.checkTopic(topic); err != nil {
+// mayReceipt asks whether the client may have receipts of a topic's message
+// published in another: as if it published them there, and asked who is here, for
+// that is what they tell.
+func (c *client) mayReceipt(topic, to string) error {
+	if err := c.bus.opts.checkTopic(to); err != nil {
 		return err
 	}
-	if err := c.authorize(OpPublish, topic); err != nil {
+	if err := c.authorize(OpPresence, topic); err != nil {
 		return err
 	}
-	return c.mayPublish(topic)
+	if err := c.authorize(OpPublish, to); err != nil {
+		return err
+	}
+	return c.mayPublish(to)
 }
 
 // inReceipts says that it was the topic for receipts that is refused.

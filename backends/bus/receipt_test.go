@@ -87,7 +87,7 @@ func TestReceipts(t *testing.T) {
 		}
 	}))
 	t.Run("a client needs permission for the topic of the receipts", bubble(func(t *testing.T) {
-		h := newHouse(t, &Options{Topics: []TopicRule{{Pattern: "secret", ServerOnly: true}, {Pattern: "quick", Rate: 1}}, Authorize: func(_ context.Context, _ *transport.Stream, op Op, topic string) error {
+		h := newHouse(t, &Options{Topics: []TopicRule{{Pattern: "secret", ServerOnly: true}, {Pattern: "quick", Rate: 1}, {Pattern: "unseen", NoPresence: true}}, Authorize: func(_ context.Context, _ *transport.Stream, op Op, topic string) error {
 			if op == OpPublish && topic == "r" {
 				return errors.New("no")
 			}
@@ -98,6 +98,8 @@ func TestReceipts(t *testing.T) {
 			{"type":"error","code":"forbidden","message":"receipts: publish is not allowed here"}
 			> {"op":"publish","topic":"t","data":1,"receipts":"secret"}
 			{"type":"error","code":"forbidden","message":"receipts: clients do not publish here"}
+			> {"op":"publish","topic":"unseen","data":1,"receipts":"u"}
+			{"type":"error","code":"forbidden","message":"receipts: nobody is seen in this topic"}
 			> {"op":"publish","topic":"t","data":1,"receipts":"quick"}
 			{"type":"published","topic":"t","offset":1}
 			> {"op":"publish","topic":"t","data":1,"receipts":"quick"}

@@ -29,8 +29,8 @@ func (c *client) Suspend(save func(token []byte, received uint64)) {
 	t := token{Received: c.received, Member: c.member, Topics: make([]savedTopic, len(c.subs)), Receipts: c.debts.saved()}
 	for i, s := range c.subs {
 		t.Topics[i] = savedTopic{Topic: s.topic.name, Position: s.position()}
-		if s.visible != nil {
-			t.Topics[i].Info = s.visible.Info
+		if m := s.visible.Load(); m != nil {
+			t.Topics[i].Info = m.Info
 		}
 	}
 	b, err := json.Marshal(&t)
@@ -52,14 +52,26 @@ func (b *Bus) Resume(ctx context.Context, st *transport.Stream, saved []byte) (t
 	if err := c.bind(); err != nil {
 		return nil, err
 	}
-	for i := range t.Topics {
-		if err := c.resume(&t.Topics[i]); err != nil {
-			c.Close(err)
-			return nil, &transport.Termination{Condition: transport.BackendError, Text: "the stream cannot be resumed", Err: err}
-		}
+	if err := c.resumeAll(t.Topics); err != nil {
+		c.Close(err)
+		return nil, &transport.Termination{Condition: transport.BackendError, Text: "the stream cannot be resumed", Err: err}
 	}
 	c.owesStill(t.Receipts)
 	return c, nil
+}
+
+func (c *client) resumeAll(topics []savedTopic) error {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	if c.badge != nil {
+		c.badge.Watch(c) // a newer token may come at once
+	}
+	for i := range topics {
+		if err := c.resume(&topics[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resume begins a subscription again.
@@ -70,7 +82,7 @@ func (c *client) resume(saved *savedTopic) error {
 	}
 	s := &subscription{client: c, topic: t, at: saved.Position}
 	if saved.Info != nil {
-		s.visible = &Member{ID: c.member, Info: saved.Info, User: c.shown(saved.Topic)}
+		s.visible.Store(&Member{ID: c.member, Info: saved.Info, User: c.shown(saved.Topic)})
 	}
 	c.mu.Lock()
 	c.subs = append(c.subs, s) // they were in order
@@ -78,8 +90,8 @@ func (c *client) resume(saved *savedTopic) error {
 		s.fallBehind(s.at, false)
 	}
 	c.mu.Unlock()
-	if s.visible != nil {
-		return c.bus.engine.Join(c.ctx, t.name, *s.visible)
+	if m := s.visible.Load(); m != nil {
+		return c.bus.engine.Join(c.ctx, t.name, *m)
 	}
 	return nil
 }

@@ -26,18 +26,18 @@ func (c *client) subscribe(cmd *command) error {
 		c.mu.Lock()
 		c.subs = slices.Delete(c.subs, old, old+1)
 		c.mu.Unlock()
-		c.drop(s, s.visible != nil && cmd.presence == nil) // else the new info replaces the old
+		c.drop(s, s.visible.Load() != nil && cmd.presence == nil) // else the new info replaces the old
 	}
 	s := &subscription{client: c, topic: t}
 	f := &follower{sub: s, holding: true}
 	s.follow = f
 	if cmd.presence != nil {
-		s.visible = c.asMember(cmd.topic, cmd.presence) // before fan-out may look at it
+		s.visible.Store(c.asMember(cmd.topic, cmd.presence)) // before fan-out may look at it
 	}
 	f.at = t.attach(s)
-	replay, b, err := c.subscribed(cmd, s.visible, f.at, readable)
+	replay, b, err := c.subscribed(cmd, s.visible.Load(), f.at, readable)
 	if err != nil {
-		c.drop(s, s.visible != nil)
+		c.drop(s, s.visible.Load() != nil)
 		return err
 	}
 	c.failed(f.begin(c.ctx, b, replay))

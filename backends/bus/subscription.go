@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -13,8 +14,8 @@ import (
 type subscription struct {
 	client  *client
 	topic   *topic
-	index   int     // in topic.subs; guarded by topic.mu
-	visible *Member // as which it is present, and told who comes and goes; nil: it is not; never changes
+	index   int                    // in topic.subs; guarded by topic.mu
+	visible atomic.Pointer[Member] // as which it is present, and told who comes and goes; nil: it is not, for ever
 
 	// Guarded by client.mu.
 	gone   bool
@@ -34,7 +35,7 @@ func (s *subscription) position() Position {
 // deliver takes what the topic's fan-out has to tell; before is the position
 // that the subscriber has reached until then.
 func (s *subscription) deliver(e *event, before Position) {
-	if e.member != "" && (s.visible == nil || e.member == s.client.member) {
+	if e.member != "" && (s.visible.Load() == nil || e.member == s.client.member) {
 		return
 	}
 	if s.take(e, before) {

@@ -24,6 +24,7 @@ type gateway struct {
 	allowed   *permission  // nil: there is no event bus
 	api       *api.Handler // nil: there is none
 	admission *admission
+	attempts  *attempts
 	state     *state            // nil: nothing outlives the process
 	budget    *transport.Budget // nil: none
 	metrics   *metrics
@@ -38,6 +39,7 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		settings:  s,
 		logger:    logger,
 		admission: newAdmission(s.MaxSessionsPerIP, s.MaxSessionsPerUser, s.SessionRate),
+		attempts:  newAttempts(s.SignInFailureRate, logger),
 		metrics:   newMetrics(),
 		origins:   origin.NewPolicy(s.AllowOrigin, "Content-Type"),
 		public:    hostOf(s.PublicURL),
@@ -105,6 +107,7 @@ func (g *gateway) openBus() error {
 	if g.allowed, err = newPermission(s, g.logger); err != nil {
 		return err
 	}
+	g.allowed.opts.Attempts = g.attempts // as of renew
 	r, err := s.renewal()
 	if err != nil {
 		return err
@@ -116,6 +119,7 @@ func (g *gateway) openBus() error {
 	g.backend.bus = g.newBus(o)
 	g.api = api.NewHandler(g.backend.bus, &api.Options{
 		Open:        s.Dev,
+		Attempts:    g.attempts,
 		MaxBody:     int(s.APIMaxBody),
 		MaxBatch:    s.APIMaxBatch,
 		Rate:        s.APIRate,

@@ -69,7 +69,7 @@ func (g *gateway) handler() http.Handler {
 		}
 		route("longpoll", g.only(s.Push, longpoll.NewHandler(g.manager, options)), pathPush)
 		route("sse", g.only(s.Push, sse.NewHandler(g.manager, options)), pathPush+"/sse")
-		sockets := websocket.NewHandler(g.manager, &websocket.Options{Push: options, Compression: s.WebSocketCompress})
+		sockets := websocket.NewHandler(g.manager, &websocket.Options{Push: options, Compression: s.WebSocketCompress, CompressFrom: s.WebSocketCompressFrom})
 		route("push-websocket", g.only(s.Push, g.refuse(sockets)), pathPush+"/ws")
 		route("api", g.only(s.Push, g.api), api.Paths()...)
 		r.PathPrefix(api.Path).Handler(g.observed("api", g.only(s.Push, g.api))) // which says that there is nothing
@@ -145,9 +145,10 @@ func (g *gateway) bosh() http.Handler {
 func (g *gateway) xmppWebSocket() http.Handler {
 	s := g.settings
 	return websocket.NewHandler(g.manager, &websocket.Options{
-		XMPP:        true,
-		NoPush:      true,
-		Compression: s.WebSocketCompress,
+		XMPP:         true,
+		NoPush:       true,
+		Compression:  s.WebSocketCompress,
+		CompressFrom: s.WebSocketCompressFrom,
 		Push: &push.Options{
 			Ping:        s.WebSocketPing,
 			MaxBody:     int(s.MaxStanza),

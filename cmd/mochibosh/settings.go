@@ -29,18 +29,19 @@ type settings struct {
 	MaxConnections      int `default:"100000" group:"net" help:"Connections at once, over all listeners. More are closed at once."`
 	MaxConnectionsPerIP int `name:"max-connections-per-ip" default:"4000" group:"net" help:"Connections at once of one address, or one /64 of IPv6, but for trusted proxies. More are closed at once. 0: any number."`
 
-	XMPP              []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME&proxy=v1|v2]. Without an address its SRV records tell. Repeats."`
-	MaxStanza         size          `default:"${max_stanza}" group:"xmpp" help:"Size of a stanza, in both directions."`
-	ConnectTimeout    time.Duration `default:"${connect_timeout}" group:"xmpp" help:"How long a look-up, and each try to connect to a server, may take."`
-	ConnectRetry      time.Duration `default:"${connect_retry}" group:"xmpp" help:"How long a server that cannot be connected to is tried again. Negative: not at all."`
-	MaxEarly          size          `default:"${max_early}" group:"xmpp" help:"Bytes that a client may send after it has logged in, before it restarts its stream."`
-	HandshakeTimeout  time.Duration `default:"${handshake_timeout}" group:"xmpp" help:"How long TLS with a server may take to begin."`
-	StreamTimeout     time.Duration `default:"${stream_timeout}" group:"xmpp" help:"How long a server may take for each step of opening a stream."`
-	XMPPWriteTimeout  time.Duration `name:"xmpp-write-timeout" default:"${server_write_timeout}" group:"xmpp" help:"How long a server may take to read a stanza."`
-	XMPPCloseTimeout  time.Duration `name:"xmpp-close-timeout" default:"${server_close_timeout}" group:"xmpp" help:"How long a server may take to end its stream."`
-	XMPPKeepAlive     time.Duration `name:"xmpp-keep-alive" default:"0s" group:"xmpp" help:"How often a space is sent on idle streams to servers. 0: never."`
-	WebSocketPing     time.Duration `name:"websocket-ping" default:"25s" group:"xmpp" help:"How often an idle WebSocket is pinged."`
-	WebSocketCompress bool          `name:"websocket-compress" group:"xmpp" help:"Compress messages on WebSockets. It costs memory and CPU."`
+	XMPP                  []string      `name:"xmpp" placeholder:"DOMAIN" group:"xmpp" help:"XMPP domain that is served: DOMAIN[=HOST:PORT][?tls=off|starttls|direct&ca=FILE&name=NAME&proxy=v1|v2]. Without an address its SRV records tell. Repeats."`
+	MaxStanza             size          `default:"${max_stanza}" group:"xmpp" help:"Size of a stanza, in both directions."`
+	ConnectTimeout        time.Duration `default:"${connect_timeout}" group:"xmpp" help:"How long a look-up, and each try to connect to a server, may take."`
+	ConnectRetry          time.Duration `default:"${connect_retry}" group:"xmpp" help:"How long a server that cannot be connected to is tried again. Negative: not at all."`
+	MaxEarly              size          `default:"${max_early}" group:"xmpp" help:"Bytes that a client may send after it has logged in, before it restarts its stream."`
+	HandshakeTimeout      time.Duration `default:"${handshake_timeout}" group:"xmpp" help:"How long TLS with a server may take to begin."`
+	StreamTimeout         time.Duration `default:"${stream_timeout}" group:"xmpp" help:"How long a server may take for each step of opening a stream."`
+	XMPPWriteTimeout      time.Duration `name:"xmpp-write-timeout" default:"${server_write_timeout}" group:"xmpp" help:"How long a server may take to read a stanza."`
+	XMPPCloseTimeout      time.Duration `name:"xmpp-close-timeout" default:"${server_close_timeout}" group:"xmpp" help:"How long a server may take to end its stream."`
+	XMPPKeepAlive         time.Duration `name:"xmpp-keep-alive" default:"0s" group:"xmpp" help:"How often a space is sent on idle streams to servers. 0: never."`
+	WebSocketPing         time.Duration `name:"websocket-ping" default:"25s" group:"xmpp" help:"How often an idle WebSocket is pinged."`
+	WebSocketCompress     bool          `name:"websocket-compress" group:"xmpp" help:"Compress messages on WebSockets, each once for all that get it."`
+	WebSocketCompressFrom int           `name:"websocket-compress-from" default:"${websocket_compress_from}" group:"xmpp" help:"Bytes from which messages on WebSockets are compressed."`
 
 	BOSHWait         time.Duration `name:"bosh-wait" default:"${bosh_wait}" group:"bosh" help:"Longest hold of a request. Negative: none is held."`
 	BOSHHold         int           `name:"bosh-hold" default:"${bosh_hold}" group:"bosh" help:"Requests held at once. Negative: none."`
@@ -108,6 +109,7 @@ type settings struct {
 	MaxSessionsPerIP   int          `name:"max-sessions-per-ip" default:"1000" group:"limits" help:"Sessions at once of one address, or one /64 of IPv6. New ones get 429. 0: any number."`
 	MaxSessionsPerUser int          `default:"100" group:"limits" help:"Sessions at once of one user, where users sign in. New ones get 429. 0: any number."`
 	SessionRate        int          `default:"600" group:"limits" help:"New sessions a minute of one address. More get 429. 0: any number."`
+	SignInFailureRate  int          `name:"signin-failure-rate" default:"60" group:"limits" help:"Sign-ins a minute of one address that may fail, with a token or a key of the API that is none. More get 429, good tokens too. 0: any number."`
 	MaxEnded           int          `default:"${max_ended}" group:"limits" help:"Sessions that are over, and remembered to say so to late requests."`
 	MaxStreams         int          `default:"${max_streams}" group:"limits" help:"Streams of one session."`
 	MaxInbox           size         `default:"${max_inbox}" group:"limits" help:"Bytes of a session that wait for its backends."`

@@ -115,6 +115,7 @@ func (s *settings) positiveNumbers() []namedNumber {
 		{"max-ended", s.MaxEnded},
 		{"max-streams", s.MaxStreams},
 		{"max-answers", s.MaxAnswers},
+		{"websocket-compress-from", s.WebSocketCompressFrom},
 		{"max-payloads", s.MaxPayloads},
 		{"max-depth", s.MaxDepth},
 		{"max-attributes", s.MaxAttributes},

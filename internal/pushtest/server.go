@@ -38,6 +38,8 @@ type Options struct {
 	Limits  transport.Params
 	Max     int // sessions
 	Push    push.Options
+	// Compression is that of WebSockets.
+	Compression bool
 }
 
 // Start starts a server that stops with the test. In a bubble, everything
@@ -51,7 +53,7 @@ func Start(t testing.TB, o Options) *Server {
 	r := mux.NewRouter()
 	r.Handle("/push", longpoll.NewHandler(m, &o.Push))
 	r.Handle("/push/sse", sse.NewHandler(m, &o.Push))
-	r.Handle("/push/ws", websocket.NewHandler(m, &websocket.Options{Push: &o.Push}))
+	r.Handle("/push/ws", websocket.NewHandler(m, &websocket.Options{Push: &o.Push, Compression: o.Compression}))
 
 	network := memnet.Listen()
 	web := &http.Server{Handler: r}

@@ -54,7 +54,7 @@ type Error struct {
 	Code    Code
 	Message string
 	Ack     uint64        // with Window: what was accepted
-	After   time.Duration // with Unavailable: when to come back; zero: not known
+	After   time.Duration // with Unavailable and TooMany: when to come back; zero: not known
 }
 
 // Error implements error.
@@ -97,6 +97,7 @@ func errorOf(err error) *Error {
 	var own *Error
 	var away *transport.Suspended
 	var owned *transport.Owned
+	var fast *transport.TooFast
 	var end *transport.Termination
 	switch {
 	case errors.As(err, &own):
@@ -121,6 +122,8 @@ func errorOf(err error) *Error {
 		return &Error{Code: Unavailable, Message: "short of memory"}
 	case errors.Is(err, transport.ErrClientLimit):
 		return &Error{Code: TooMany, Message: "too many sessions of yours"}
+	case errors.As(err, &fast):
+		return &Error{Code: TooMany, Message: fast.Text, After: fast.After}
 	case errors.Is(err, reqbody.ErrTooBig):
 		return &Error{Code: TooBig, Message: err.Error()}
 	case errors.Is(err, reqbody.ErrSlow):

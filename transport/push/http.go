@@ -124,13 +124,18 @@ func (e *Endpoint) Refuse(w http.ResponseWriter, err error) {
 	case Unauthorized, Expired: // RFC 6750 §3
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	case Unavailable:
-		after := uint64(5)
-		if refusal.After > 0 {
-			after = uint64((refusal.After + time.Second - 1) / time.Second)
-		}
-		w.Header().Set("Retry-After", strconv.FormatUint(after, 10))
+		w.Header().Set("Retry-After", refusal.retryAfter(5*time.Second))
 	case TooMany:
-		w.Header().Set("Retry-After", "60")
+		w.Header().Set("Retry-After", refusal.retryAfter(time.Minute))
 	}
 	e.Write(w, refusal.Status(), refusal.Append(nil))
+}
+
+// retryAfter returns the seconds of the header, rounded up.
+func (e *Error) retryAfter(or time.Duration) string {
+	after := e.After
+	if after <= 0 {
+		after = or
+	}
+	return strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/mochibosh/mochibosh/internal/jsondepth"
 	"github.com/mochibosh/mochibosh/internal/origin"
 	"github.com/mochibosh/mochibosh/internal/reqbody"
+	"github.com/mochibosh/mochibosh/transport"
 )
 
 // Defaults, where [Options] leave a field zero.
@@ -38,6 +39,9 @@ type Options struct {
 	// Open lets anybody call who can reach it, but no page of another origin.
 	// It is for development, and for a handler around it that decides.
 	Open bool
+	// Attempts, if set, counts keys that are none, and says who has to wait
+	// before it tries others. Good ones are never refused.
+	Attempts auth.Attempts
 	// MaxBody bounds the bytes of one request.
 	MaxBody int
 	// MaxBatch bounds the messages of one request.
@@ -174,7 +178,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, key *Key) (any, e
 	case !h.origins.Allows(r):
 		return nil, &bus.Error{Code: bus.Forbidden, Text: "pages of this origin may not call"}
 	case key == nil && !h.opts.Open:
-		return nil, &bus.Error{Code: bus.Unauthorized, Text: "a key is needed, and this is none"}
+		return nil, h.noKey(r)
 	}
 	buf := bodies.Get().(*[]byte)
 	defer bodies.Put(buf)
@@ -189,6 +193,18 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, key *Key) (any, e
 		return nil, &bus.Error{Code: bus.BadRequest, Text: "nested too deep, more than " + strconv.Itoa(h.opts.MaxDepth) + " levels"}
 	}
 	return do(caller{handler: h, key: key}, r.Context(), body)
+}
+
+// noKey refuses who has no key.
+func (h *Handler) noKey(r *http.Request) error {
+	if a := h.opts.Attempts; a != nil && bearer.Token(r.Header) != "" {
+		if after := a.Wait(r.Context()); after > 0 {
+			text := "too many keys were none, try again later"
+			return &bus.Error{Code: bus.TooFast, Text: text, Err: &transport.TooFast{After: after, Text: text}}
+		}
+		a.Failed(r.Context())
+	}
+	return &bus.Error{Code: bus.Unauthorized, Text: "a key is needed, and this is none"}
 }
 
 // bodies are buffers for those of requests, of which nothing is kept: what JSON
@@ -228,7 +244,11 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key *Key, err e
 	case MethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
 	case bus.TooManyTopics, bus.Busy, bus.TooFast:
-		w.Header().Set("Retry-After", "1")
+		after := time.Second
+		if fast := new(transport.TooFast); errors.As(err, &fast) {
+			after = fast.After
+		}
+		w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	}
 	switch {
 	case errors.Is(err, context.Canceled): // the caller is gone
