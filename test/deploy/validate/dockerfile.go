@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -42,7 +43,7 @@ func dockerfile(name string) ([]instruction, error) {
 	var all []instruction
 	stage := ""
 	for _, node := range parsed.AST.Children {
-		i := instruction{Name: node.Value, Flags: node.Flags}
+		i := instruction{Name: strings.ToLower(node.Value), Flags: node.Flags}
 		for n := node.Next; n != nil; n = n.Next {
 			i.Args = append(i.Args, n.Value)
 		}
