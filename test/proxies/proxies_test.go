@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -195,6 +196,26 @@ func TestReload(t *testing.T) {
 			s.end(t)
 		})
 	}
+}
+
+// TestDraining has the proxies that ask notice that a server is about to go, while
+// it still answers everybody.
+func TestDraining(t *testing.T) {
+	server, upstream := serve(t, "--shutdown-delay=1m")
+	haproxy := startHAProxy(t, upstream, 90*time.Second)
+	caddy := startCaddy(t, upstream, 90*time.Second)
+	server.signal(syscall.SIGTERM)
+	haproxy.until(1, "Server mochibosh/node1 is DOWN")
+	caddy.until(1, "unexpected status code")
+}
+
+// TestServersByName has HAProxy take the settings of deploy/docker/three-nodes.yaml.
+func TestServersByName(t *testing.T) {
+	p := run(t, []string{
+		"MOCHIBOSH_CERT=" + bothFile, "MOCHIBOSH_UPSTREAM=nodes:8888", "MOCHIBOSH_SERVERS=3",
+		"MOCHIBOSH_BIND=127.0.0.1:0", "MOCHIBOSH_CLIENTS=1000",
+	}, "haproxy", "-c", "-V", "-f", shipped+"haproxy/haproxy.cfg")
+	p.until(1, "Configuration file is valid")
 }
 
 // open opens a stream, and waits until it is subscribed.
