@@ -206,14 +206,14 @@ func TestDraining(t *testing.T) {
 	caddy := startCaddy(t, upstream, 90*time.Second)
 	server.signal(syscall.SIGTERM)
 	haproxy.until(1, "Server mochibosh/node1 is DOWN")
-	caddy.until(1, "unexpected status code")
+	caddy.until(1, `"status_code":503`)
 }
 
 // TestServersByName has HAProxy take the settings of deploy/docker/three-nodes.yaml.
 func TestServersByName(t *testing.T) {
 	p := run(t, []string{
 		"MOCHIBOSH_CERT=" + bothFile, "MOCHIBOSH_UPSTREAM=nodes:8888", "MOCHIBOSH_SERVERS=3",
-		"MOCHIBOSH_BIND=127.0.0.1:0", "MOCHIBOSH_CLIENTS=1000",
+		"MOCHIBOSH_BIND=" + freeAddress(t), "MOCHIBOSH_CLIENTS=1000",
 	}, "haproxy", "-c", "-V", "-f", shipped+"haproxy/haproxy.cfg")
 	p.until(1, "Configuration file is valid")
 }
