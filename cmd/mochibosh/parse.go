@@ -25,6 +25,7 @@ type grammar struct {
 	Token    tokenCommand     `cmd:"" help:"Make a token for a user."`
 	Key      keyCommand       `cmd:"" help:"Make a key for the API."`
 	Doctor   doctorCommand    `cmd:"" help:"Say what the network between here and a server does to each carrier."`
+	Health   healthCommand    `cmd:"" help:"Ask a server how it is: for the health checks of containers."`
 	Version  kong.VersionFlag `env:"-" help:"Print the version."`
 }
 

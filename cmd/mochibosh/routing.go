@@ -218,13 +218,17 @@ func (g *gateway) say(w http.ResponseWriter, r *http.Request, status int, text s
 
 func (g *gateway) healthz(w http.ResponseWriter, r *http.Request) { g.say(w, r, http.StatusOK, "ok") }
 
+// readyz is for load balancers. That a server is full speaks against new sessions
+// only: who has ?exclude=full asks for those that there are, too, as a balancer
+// does that sends both the same way.
 func (g *gateway) readyz(w http.ResponseWriter, r *http.Request) {
+	full := r.URL.Query().Get("exclude") != "full"
 	switch {
 	case g.draining.Load():
 		g.say(w, r, http.StatusServiceUnavailable, "going down")
-	case g.manager.Stats().Sessions >= g.settings.MaxSessions:
+	case full && g.manager.Stats().Sessions >= g.settings.MaxSessions:
 		g.say(w, r, http.StatusServiceUnavailable, "too many sessions")
-	case g.budget.Full():
+	case full && g.budget.Full():
 		g.say(w, r, http.StatusServiceUnavailable, "short of memory")
 	default:
 		g.say(w, r, http.StatusOK, fmt.Sprintf("ready, %d sessions", g.manager.Stats().Sessions))

@@ -22,6 +22,7 @@ type server struct {
 	gateway      *gateway
 	certificates certificateStore
 	http         *httpd.Server
+	supervisor   supervisor
 }
 
 // serve runs until the context is done, and then lets go of everybody. Each
@@ -30,7 +31,7 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	level := new(slog.LevelVar)
 	level.Set(levelOf(in.LogLevel))
 	in.tuneMemory(ctx)
-	s := &server{in: in, level: level, logger: newLogger(stderr, in.LogFormat, level)}
+	s := &server{in: in, level: level, logger: newLogger(stderr, in.LogFormat, level), supervisor: newSupervisor(os.Getenv)}
 	certificates, err := in.certificates()
 	if err != nil {
 		return err
@@ -67,12 +68,19 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 		}
 		go func() { failed <- s.http.Serve(l) }()
 	}
+	beats, stop := s.supervisor.beats()
+	defer stop()
+	s.say("READY=1")
 	for {
 		select {
 		case err := <-failed:
 			return errors.Join(err, s.shutdown())
+		case <-beats:
+			s.say("WATCHDOG=1")
 		case <-reload:
+			s.say("RELOADING=1")
 			s.reload()
+			s.say("READY=1")
 		case <-ctx.Done():
 			return s.shutdown()
 		}
@@ -113,6 +121,7 @@ func newHTTPServer(s *settings, h http.Handler, connections *connections, logger
 // its bounds.
 func (s *server) shutdown() error {
 	s.gateway.draining.Store(true)
+	s.say("STOPPING=1")
 	s.logger.Info("shutting down", "sessions", s.gateway.manager.Stats().Sessions, "delay", s.in.ShutdownDelay)
 	time.Sleep(s.in.ShutdownDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), s.in.ShutdownTimeout)
