@@ -11,8 +11,11 @@ import (
 // gone.
 const Away = 15 * time.Second
 
-// aliveEvery is how often a process says that it is there.
-const aliveEvery = 2 * time.Second
+var (
+	// aliveEvery is how often a process says that it is there.
+	aliveEvery = 2 * time.Second
+	awayAfter  = Away // less in tests
+)
 
 // lives are the processes that are there. Each run of one has a name of its own.
 type lives struct {
@@ -29,7 +32,7 @@ type lives struct {
 
 func (l *lives) begin(e *Engine) error {
 	l.engine, l.own = e, newID()
-	l.away, l.every = Away, aliveEvery
+	l.away, l.every = awayAfter, aliveEvery
 	l.heard = make(map[string]time.Time)
 	l.self, l.since = time.Now(), time.Now()
 	sub, err := e.opts.Conn.Subscribe(e.opts.subject("here"), l.hear)
