@@ -42,9 +42,9 @@ func Run(t *testing.T, pair func(t *testing.T) (a, b bus.Engine)) {
 		"who has no room is served later, and others now":    (*suite).room,
 		"members are seen everywhere":                        (*suite).presence,
 		"a member that changes is told, one that is not not": (*suite).again,
-		"many members":                                       (*suite).manyMembers,
-		"topics have any name":                               (*suite).names,
-		"what a message says is what was published":          (*suite).messages,
+		"many members":                              (*suite).manyMembers,
+		"topics have any name":                      (*suite).names,
+		"what a message says is what was published": (*suite).messages,
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(&suite{T: t, a: a, b: b, prefix: strings.ReplaceAll(t.Name(), "/", ".")})
