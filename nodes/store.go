@@ -120,7 +120,9 @@ func (s *store) Save(ctx context.Context, id string, snapshot []byte, revision u
 }
 
 // Delete implements transport.Store.
-func (s *store) Delete(ctx context.Context, id string) error { return s.shared.Delete(ctx, id) }
+func (s *store) Delete(ctx context.Context, id string, revision uint64) error {
+	return s.shared.Delete(ctx, id, revision)
+}
 
 // fetchWait is how long the owner of a session may take to let go of it.
 const fetchWait = 5 * time.Second

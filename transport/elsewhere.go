@@ -127,8 +127,7 @@ func (s *Session) verify(ctx context.Context) error {
 	if s.Err() != nil || s.revision() == 0 {
 		return nil // it was deleted meanwhile
 	}
-	s.giveUpStored()
-	s.goElsewhere()
+	s.lose()
 	return nil
 }
 

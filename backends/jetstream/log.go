@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,11 +66,17 @@ func (l *log) epoch(ctx context.Context) (string, error) {
 
 // end returns the number of the stream's last message.
 func (l *log) end(ctx context.Context) (uint64, error) {
-	info, err := l.stream.Info(ctx)
-	if err != nil {
-		return 0, err
+	for {
+		once, cancel := context.WithTimeout(ctx, patience)
+		info, err := l.stream.Info(once)
+		cancel()
+		if err == nil {
+			return info.State.LastSeq, nil
+		}
+		if pause(ctx, 50*time.Millisecond); ctx.Err() != nil {
+			return 0, err
+		}
 	}
-	return info.State.LastSeq, nil
 }
 
 // A stored message is one of a stream.
@@ -83,6 +90,8 @@ type stored struct {
 // append stores a message if the last one of its subject is still the one with
 // this number; zero: there is none. errMoved: it is not.
 func (l *log) append(ctx context.Context, msg *nats.Msg, after uint64) (seq uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	ack, err := l.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
 	var api *jetstream.APIError
 	switch {
@@ -94,6 +103,46 @@ func (l *log) append(ctx context.Context, msg *nats.Msg, after uint64) (seq uint
 	return 0, err
 }
 
+// patience is how long an answer is waited for before it is asked again: a server
+// that has just died may still be taken for the one to ask.
+const patience = time.Second
+
+// insist stores a message as append does, and tries again if it does not get to know
+// what came of it.
+func (l *log) insist(ctx context.Context, msg *nats.Msg, after uint64) (seq uint64, err error) {
+	for unknown := false; ; unknown = true {
+		seq, err = l.append(ctx, msg, after)
+		switch {
+		case err == nil:
+			return seq, nil
+		case errors.Is(err, errMoved):
+			if !unknown {
+				return 0, err
+			}
+			// It may be this very message that is there.
+			m, err := l.last(ctx, msg.Subject)
+			if err != nil {
+				return 0, err
+			}
+			if m.seq > after && bytes.Equal(m.data, msg.Data) {
+				return m.seq, nil
+			}
+			return 0, errMoved
+		case refused(err):
+			return 0, err
+		}
+		if pause(ctx, 50*time.Millisecond); ctx.Err() != nil {
+			return 0, err
+		}
+	}
+}
+
+// refused reports whether NATS has said no, and will say it again.
+func refused(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code/100 == 4
+}
+
 var (
 	errMoved = errors.New("jetstream: somebody else was faster")
 	errNone  = errors.New("jetstream: no such message")
@@ -101,7 +150,21 @@ var (
 
 // last returns the last message of a subject, as the stream's leader has it; errNone:
 // there is none.
-func (l *log) last(ctx context.Context, subject string) (stored, error) {
+func (l *log) last(ctx context.Context, subject string) (m stored, err error) {
+	for {
+		once, cancel := context.WithTimeout(ctx, patience)
+		m, err = l.askLast(once, subject)
+		cancel()
+		if err == nil || errors.Is(err, errNone) {
+			return m, err
+		}
+		if pause(ctx, 50*time.Millisecond); ctx.Err() != nil {
+			return m, err
+		}
+	}
+}
+
+func (l *log) askLast(ctx context.Context, subject string) (stored, error) {
 	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return stored{}, err
@@ -142,6 +205,20 @@ const (
 // on, or from a time; more says that there are others. Any server that has the stream
 // answers: it may be a little behind.
 func (l *log) read(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error) {
+	for {
+		once, cancel := context.WithTimeout(ctx, patience)
+		messages, more, err = l.readOnce(once, subject, from, since)
+		cancel()
+		if err == nil {
+			return messages, more, nil
+		}
+		if pause(ctx, 50*time.Millisecond); ctx.Err() != nil {
+			return nil, false, err
+		}
+	}
+}
+
+func (l *log) readOnce(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error) {
 	ask := map[string]any{"next_by_subj": subject, "batch": readMessages, "max_bytes": readBytes}
 	if since.IsZero() {
 		ask["seq"] = max(from, 1)
@@ -185,9 +262,4 @@ func (l *log) read(ctx context.Context, subject string, from uint64, since time.
 		m.at, _ = time.Parse(time.RFC3339Nano, msg.Header.Get("Nats-Time-Stamp"))
 		messages = append(messages, m)
 	}
-}
-
-// purge removes the messages of a subject.
-func (l *log) purge(ctx context.Context, subject string) error {
-	return l.stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
 }

@@ -15,7 +15,7 @@ import (
 // Defaults of [Options].
 const (
 	DefaultPrefix     = "mochibosh"
-	DefaultTimeout    = 5 * time.Second
+	DefaultTimeout    = 20 * time.Second
 	DefaultMaxBytes   = 1 << 30
 	DefaultMaxBatches = 16384
 	DefaultSessionAge = 2 * time.Hour

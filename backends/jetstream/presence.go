@@ -249,14 +249,20 @@ func (t *tail) join(ctx context.Context, m bus.Member) error {
 		return err
 	}
 	subject := t.memberSubject(m.ID)
-	ack, err := t.engine.presence.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data})
-	if err != nil {
-		return err
+	for {
+		once, cancel := context.WithTimeout(ctx, patience)
+		ack, err := t.engine.presence.js.PublishMsg(once, &nats.Msg{Subject: subject, Data: data})
+		cancel()
+		if err == nil {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.seen(stored{subject: subject, seq: ack.Sequence, data: data})
+			return nil
+		}
+		if pause(ctx, 50*time.Millisecond); ctx.Err() != nil {
+			return err
+		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.seen(stored{subject: subject, seq: ack.Sequence, data: data})
-	return nil
 }
 
 // part undoes join, unless the member is at another process by now.
@@ -281,7 +287,7 @@ func (t *tail) part(ctx context.Context, id string) error {
 // dismiss says that a member is gone of whom the stream has nothing newer.
 func (t *tail) dismiss(ctx context.Context, id string, seq uint64) error {
 	msg := &nats.Msg{Subject: t.memberSubject(id), Header: nats.Header{"Nats-TTL": {goneFor}}}
-	next, err := t.engine.presence.append(ctx, msg, seq)
+	next, err := t.engine.presence.insist(ctx, msg, seq)
 	if errors.Is(err, errMoved) {
 		return nil
 	}

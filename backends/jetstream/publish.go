@@ -137,7 +137,7 @@ func (t *tail) publishBatch(ctx context.Context, all []*publication) error {
 		// Somebody else was faster; or it is not known whether it was stored: then it
 		// is among what the stream has now.
 		if !errors.Is(err, errMoved) {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || refused(err) {
 				return err
 			}
 			pause(ctx, 20*time.Millisecond)

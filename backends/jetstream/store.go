@@ -31,6 +31,7 @@ func NewStore(ctx context.Context, o Options) (*Store, error) {
 		MaxMsgsPerSubject: 1,
 		MaxAge:            o.SessionAge,
 		Discard:           jetstream.DiscardNew,
+		AllowMsgTTL:       true,
 	})
 	return s, err
 }
@@ -48,7 +49,7 @@ func (s *Store) Load(ctx context.Context, id string) ([]byte, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	m, err := s.log.last(ctx, s.subject(id))
-	if errors.Is(err, errNone) {
+	if errors.Is(err, errNone) || err == nil && len(m.data) == 0 {
 		return nil, 0, transport.ErrNoSession
 	}
 	return m.data, m.seq, err
@@ -56,18 +57,25 @@ func (s *Store) Load(ctx context.Context, id string) ([]byte, uint64, error) {
 
 // Save implements transport.Store.
 func (s *Store) Save(ctx context.Context, id string, snapshot []byte, revision uint64) (uint64, error) {
+	return s.store(ctx, &nats.Msg{Subject: s.subject(id), Data: snapshot}, revision)
+}
+
+// overFor is how long it is known that a session is over, so that nobody who did not
+// hear of it stores it again.
+const overFor = "10m"
+
+// Delete implements transport.Store.
+func (s *Store) Delete(ctx context.Context, id string, revision uint64) error {
+	_, err := s.store(ctx, &nats.Msg{Subject: s.subject(id), Header: nats.Header{"Nats-TTL": {overFor}}}, revision)
+	return err
+}
+
+func (s *Store) store(ctx context.Context, msg *nats.Msg, revision uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	next, err := s.log.append(ctx, &nats.Msg{Subject: s.subject(id), Data: snapshot}, revision)
+	next, err := s.log.insist(ctx, msg, revision)
 	if errors.Is(err, errMoved) {
 		return 0, transport.ErrConflict
 	}
 	return next, err
-}
-
-// Delete implements transport.Store.
-func (s *Store) Delete(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
-	return s.log.purge(ctx, s.subject(id))
 }
