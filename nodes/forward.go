@@ -35,6 +35,8 @@ var (
 	errHops   = errors.New("the session is on its way")
 	errMany   = errors.New("too many requests wait for other nodes")
 	errTooBig = errors.New("larger than a message may be")
+	errApart  = errors.New("this node is not among the others, or was not a moment ago")
+	errGap    = errors.New("a part of the answer got lost")
 	errSlow   = errors.New("the node with the session takes too long")
 )
 
@@ -51,7 +53,8 @@ type call struct {
 	request []byte // to be sent once more; nil: the answer has begun
 	begun   bool
 	over    bool
-	came    uint64 // bytes of the answer
+	pieces  uint64 // of the answer
+	came    uint64 // its bytes
 	told    uint64 // how many of them the owner knows to be taken
 	queue   []piece
 	ready   chan struct{} // there is something in the queue; nil: nobody waits
@@ -63,8 +66,12 @@ type call struct {
 func (n *Node) Forward(w http.ResponseWriter, r *http.Request, owner string) {
 	clear(w.Header()) // the answer has its own
 	hops := hopsOf(r.Context()) + 1
-	if hops > maxHops {
+	switch {
+	case hops > maxHops:
 		n.refuse(w, errHops)
+		return
+	case n.settling():
+		n.refuse(w, errApart)
 		return
 	}
 	if n.waiting.Add(1) > int64(n.opts.MaxForwards) {
@@ -156,9 +163,13 @@ func (n *Node) answered(msg *nats.Msg) {
 	defer c.mu.Unlock()
 	switch {
 	case c.over:
+	case p.n != c.pieces && p.flags&pieceRefused == 0:
+		c.failLocked(errGap)
 	case c.ready == nil:
+		c.pieces++
 		c.say(p)
 	default:
+		c.pieces++
 		c.queue = append(c.queue, p)
 		select {
 		case c.ready <- struct{}{}:
@@ -353,7 +364,7 @@ func (c *call) ownerLost(node string) {
 		return
 	}
 	c.node.out.Delete(c.token) // whatever the lost one still says
-	c.owner = c.node.opts.Name
+	c.owner, c.pieces = c.node.opts.Name, 0
 	c.request[1]++
 	c.send()
 }

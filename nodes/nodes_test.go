@@ -233,7 +233,11 @@ func TestNodeIsCutOff(t *testing.T) {
 		}
 		a.heal()
 		eventually(t, "the old one lets go", func() bool { return a.manager.Stats().Sessions == 0 })
-		x2.publish(a, "t", "all is well")
+		message := object{First: x2.sent + 1, Messages: raw(`{"op":"publish","topic":"t","data":"all is well"}`)}
+		eventually(t, "it forwards again", func() bool {
+			status, _, _ := x2.try(a, message)
+			return status == http.StatusOK
+		})
 		x2.until(a, "all is well")
 	})
 }

@@ -32,6 +32,10 @@ type Options struct {
 	// Timeout is how long a node may be silent before it is taken for dead. Zero:
 	// DefaultTimeout. At least three beats.
 	Timeout time.Duration
+	// Quorum is how many nodes a node has to hear, itself included, before it takes
+	// others for dead. It is for nodes that have NATS within: one that is cut off hears
+	// itself all the same. Zero: 1.
+	Quorum int
 	// AnswerWait bounds how long a forwarded request waits for the beginning of its
 	// answer: longer than any request is held. Zero: DefaultAnswerWait.
 	AnswerWait time.Duration

@@ -112,6 +112,7 @@ func (c *cluster) begin(ctx context.Context, o *bus.Options) (err error) {
 		Prefix:      s.NATSPrefix,
 		Beat:        s.NodeTimeout / 4,
 		Timeout:     s.NodeTimeout,
+		Quorum:      len(s.NATSRoutes)/2 + 1,
 		AnswerWait:  max(s.BOSHWait, s.PushWait) + 30*time.Second,
 		MaxForwards: s.MaxForwards,
 		Logger:      c.logger,

@@ -45,6 +45,9 @@ const (
 	user        = "mochibosh"
 )
 
+// routePing is how often servers of the cluster ask each other whether they are there.
+const routePing = time.Second
+
 // A Server runs until it is stopped.
 type Server struct {
 	nats *server.Server
@@ -81,7 +84,10 @@ func Start(o Options) (*Server, error) {
 		}
 		// One that listens for no clients does not for its cluster either.
 		opts.DontListen, opts.Host, opts.Port = false, "127.0.0.1", server.RANDOM_PORT
-		opts.Cluster = server.ClusterOpts{Name: clusterName, Host: host, Port: n, NoAdvertise: true}
+		opts.Cluster = server.ClusterOpts{
+			Name: clusterName, Host: host, Port: n, NoAdvertise: true,
+			PingInterval: routePing, MaxPingsOut: 2, // who does not answer is soon not counted on
+		}
 		if o.Secret != "" {
 			opts.Cluster.Username, opts.Cluster.Password = user, o.Secret
 		}
