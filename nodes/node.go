@@ -359,6 +359,10 @@ func (n *Node) staying(name string) bool {
 	return p == nil || !p.leaving
 }
 
+// Connected reports whether the node is among the others, and has been for a moment.
+// If not, requests had better go elsewhere.
+func (n *Node) Connected() bool { return n.opts.Conn.IsConnected() && !n.settling() }
+
 // Peers returns the names of the other nodes that are there.
 func (n *Node) Peers() []string {
 	now := time.Now()

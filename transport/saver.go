@@ -196,17 +196,16 @@ func (s *Session) sure(err error) error {
 		return err
 	}
 	var over *Termination
-	ended := errors.As(err, &over)
-	if !ended && (s.revision() == 0 || err == ErrFull || err == ErrReplaced) {
+	switch {
+	case err == ErrFull, err == ErrReplaced:
 		return err // it says nothing of what the client has
-	}
-	if !ended {
+	case errors.As(err, &over):
+		s.finishSaving(context.Background())
+	case s.revision() > 0:
 		if later := s.Stored(context.Background()); later != nil {
 			return later
 		}
-		return err
 	}
-	s.finishSaving(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.saver.lost {

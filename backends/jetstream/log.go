@@ -79,6 +79,9 @@ func (l *log) end(ctx context.Context) (uint64, error) {
 	}
 }
 
+// wrongLastSequence is said instead where several are appended at once.
+const wrongLastSequence jetstream.ErrorCode = 10164
+
 // A stored message is one of a stream.
 type stored struct {
 	subject string
@@ -97,7 +100,7 @@ func (l *log) append(ctx context.Context, msg *nats.Msg, after uint64) (seq uint
 	switch {
 	case err == nil:
 		return ack.Sequence, nil
-	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+	case errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == wrongLastSequence):
 		return 0, errMoved
 	}
 	return 0, err

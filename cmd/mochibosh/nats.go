@@ -220,8 +220,8 @@ func (c *cluster) close() {
 	}
 }
 
-// connected reports whether NATS can be reached.
-func (c *cluster) connected() bool { return c == nil || c.conn.IsConnected() }
+// connected reports whether NATS can be reached, and the other nodes that have to be.
+func (c *cluster) connected() bool { return c == nil || c.node.Connected() }
 
 // forward returns how carriers pass a request on to its session's node; nil: there
 // are no others.
