@@ -134,7 +134,9 @@ func (s *Session) storeAs(snap []byte, revision, ack uint64, out outgoing) {
 	next, err := s.manager.opts.Store.Save(context.Background(), s.id, snap, revision)
 	if err == nil {
 		s.mu.Lock()
-		s.saver.revision, s.saver.ack, s.saver.at = next, ack, time.Now()
+		if !s.saver.lost {
+			s.saver.revision, s.saver.ack, s.saver.at = next, ack, time.Now()
+		}
 		s.mu.Unlock()
 		s.tell(out)
 		return
