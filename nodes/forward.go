@@ -36,6 +36,7 @@ var (
 	errMany   = errors.New("too many requests wait for other nodes")
 	errTooBig = errors.New("larger than a message may be")
 	errApart  = errors.New("this node is not among the others, or was not a moment ago")
+	errLost   = errors.New("the request, or its answer, got lost")
 	errGap    = errors.New("a part of the answer got lost")
 	errSlow   = errors.New("the node with the session takes too long")
 )
@@ -49,7 +50,8 @@ type call struct {
 
 	mu      sync.Mutex
 	owner   string
-	token   string
+	number  uint64
+	token   string // the same as text
 	request []byte // to be sent once more; nil: the answer has begun
 	begun   bool
 	over    bool
@@ -127,7 +129,8 @@ func (n *Node) refuse(w http.ResponseWriter, err error) {
 // send sends the request to whom it takes for the owner; with the lock held.
 func (c *call) send() {
 	n := c.node
-	c.token = strconv.FormatUint(n.tokens.Add(1), 36)
+	c.number = n.tokens.Add(1)
+	c.token = strconv.FormatUint(c.number, 36)
 	n.out.Store(c.token, c)
 	if err := n.opts.Conn.PublishRequest(n.subject("node", c.owner), c.inbox(), c.request); err != nil {
 		c.failLocked(err)
@@ -141,7 +144,12 @@ func (c *call) inbox() string {
 
 // answered takes a piece of an answer.
 func (n *Node) answered(msg *nats.Msg) {
-	v, ok := n.out.Load(msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:])
+	token := msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:]
+	if token == checked {
+		n.gotLost(string(msg.Data))
+		return
+	}
+	v, ok := n.out.Load(token)
 	if !ok {
 		return // of a request that is over
 	}

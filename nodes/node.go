@@ -101,6 +101,7 @@ func (n *Node) Begin(m *transport.Manager, h http.Handler) error {
 	beating, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	go n.beats(beating)
+	go n.checks(beating)
 	return nil
 }
 

@@ -199,6 +199,8 @@ func (n *Node) told(msg *nats.Msg) {
 		go n.verify(string(msg.Data))
 	case "about":
 		n.about(msg.Data)
+	case "check":
+		n.missing(msg)
 	}
 }
 

@@ -179,6 +179,13 @@ func (w *wire) dial() (net.Conn, error) {
 	return w.server.InProcessConn()
 }
 
+// deafen takes the connection away, once: what is said until there is another one is
+// not heard.
+func (w *wire) deafen() {
+	w.set(true)
+	w.set(false)
+}
+
 func (w *wire) isCut() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

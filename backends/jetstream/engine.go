@@ -28,6 +28,7 @@ type Engine struct {
 	keep     time.Duration // how long the streams keep a topic that nobody uses
 	came     chan *nats.Msg
 	stop     context.CancelFunc
+	stale    chan struct{} // topics are to be looked at again
 	stopped  sync.WaitGroup
 	ctx      context.Context
 	lives    lives
@@ -43,7 +44,7 @@ func NewEngine(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, tails: make(map[string]*tail), byHot: make(map[string]*tail), came: make(chan *nats.Msg, maxCame)}
+	e := &Engine{opts: o, tails: make(map[string]*tail), byHot: make(map[string]*tail), came: make(chan *nats.Msg, maxCame), stale: make(chan struct{}, 1)}
 	if o.Bus != nil {
 		e.limits = *o.Bus
 	}
@@ -87,6 +88,7 @@ func NewEngine(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.stopped.Go(e.listen)
 	e.stopped.Go(e.sweep)
+	e.stopped.Go(e.refreshes)
 	return e, nil
 }
 
@@ -258,9 +260,51 @@ func (e *Engine) forgetIdle(now time.Time) {
 	for _, t := range all {
 		t.renew(now)
 		if t.dropped() {
-			t.refresh()
+			e.refresh()
 		}
 	}
+}
+
+// refresh has all topics be looked at again: something may have been missed.
+func (e *Engine) refresh() {
+	select {
+	case e.stale <- struct{}{}:
+	default:
+	}
+}
+
+// refreshTwice is when it is looked again: until NATS knows everywhere what is followed
+// here, more may be missed.
+const refreshTwice = 2 * time.Second
+
+func (e *Engine) refreshes() {
+	for {
+		select {
+		case <-e.stale:
+		case <-e.ctx.Done():
+			return
+		}
+		for range 2 {
+			e.refreshAll()
+			pause(e.ctx, refreshTwice)
+		}
+	}
+}
+
+// refreshAtOnce is how many topics are looked at at once.
+const refreshAtOnce = 32
+
+func (e *Engine) refreshAll() {
+	slots := make(chan struct{}, refreshAtOnce)
+	var all sync.WaitGroup
+	for _, t := range e.all() {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			t.refresh()
+		})
+	}
+	all.Wait()
 }
 
 // ---- bus.Engine

@@ -78,6 +78,8 @@ func (l *lives) hear(msg *nats.Msg) {
 		late = now.Sub(l.self) > l.away/2
 		l.self = now
 	} else if len(life) <= 64 {
+		last, known := l.heard[life]
+		late = known && now.Sub(last) > 3*l.every // one of us was cut off
 		l.heard[life] = now
 	}
 	l.mu.Unlock()
@@ -91,9 +93,7 @@ func (l *lives) back(now time.Time) {
 	l.mu.Lock()
 	l.since = now
 	l.mu.Unlock()
-	for _, t := range l.engine.all() {
-		t.refresh()
-	}
+	l.engine.refresh()
 }
 
 // sure reports whether what is heard can be relied on; with the lock held.

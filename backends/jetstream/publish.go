@@ -248,6 +248,9 @@ func (t *tail) wasFound() bool {
 // mine takes a batch that was just stored, if the stream did not bring it already.
 func (t *tail) mine(b *batch, seq, after uint64) {
 	t.hear(stored{seq: seq, data: b.append(nil)}, after)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.publishedHere(seq)
 }
 
 // meet catches up with the stream.

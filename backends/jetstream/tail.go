@@ -40,6 +40,8 @@ type tail struct {
 	publisher publisher
 	roster    *roster // nil: nobody asked
 
+	reminder reminder
+
 	lostBefore int // what was thrown away of what came, when last looked
 }
 
@@ -274,14 +276,33 @@ func (t *tail) refresh() {
 	t.loading.Lock()
 	loaded := t.loaded
 	t.loading.Unlock()
+	if loaded {
+		ctx, cancel := t.engine.bounded(t.engine.ctx)
+		defer cancel()
+		m, err := t.engine.topics.last(ctx, t.subject())
+		if err == nil {
+			t.missed(m.seq)
+		} else if !errors.Is(err, errNone) {
+			t.engine.opts.Logger.Warn("jetstream: whether something was missed is not known", "topic", t.topic, "error", err)
+		}
+	}
+	t.mu.Lock()
+	followed := t.roster != nil
+	t.mu.Unlock()
+	if followed {
+		if err := t.look(); err != nil {
+			t.engine.opts.Logger.Warn("jetstream: who is present is not known", "topic", t.topic, "error", err)
+		}
+	}
+}
+
+// missed says which batch the stream has.
+func (t *tail) missed(seq uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if loaded && !t.behind {
+	if t.heard = max(t.heard, seq); t.heard > t.seq && !t.behind {
 		t.behind = true
 		go t.catchUp()
-	}
-	if t.roster != nil {
-		go t.look()
 	}
 }
 
