@@ -11,12 +11,20 @@ import (
 // it, as far as it is kept.
 func (t *tail) read(ctx context.Context, q bus.Query) (bus.Replay, error) {
 	now := time.Now()
+	epoch := t.engine.epoch
 	t.mu.Lock()
 	t.used = now
+	ahead := q.Since != nil && q.Since.Epoch == epoch && q.Since.Offset > t.last
+	t.mu.Unlock()
+	if ahead { // another process told the client of messages that have not come here yet
+		if err := t.meet(ctx); err != nil {
+			return bus.Replay{}, err
+		}
+	}
+	t.mu.Lock()
 	last := t.last
 	history, times := t.recent, t.times
 	t.mu.Unlock()
-	epoch := t.engine.epoch
 	if q.Since != nil && *q.Since == (bus.Position{Epoch: epoch, Offset: last}) || q.Since == nil && q.Last <= 0 {
 		return bus.Replay{Position: bus.Position{Epoch: epoch, Offset: last}, Recovered: true}, nil
 	}

@@ -246,7 +246,7 @@ func (s *settings) validateNATS() error {
 		return nil
 	}
 	if !nodes.ValidName(s.Node) {
-		fail("node: %q is no name: 1 to 32 letters, digits, - and _, another one for each server", s.Node)
+		fail("node: %q is no name: 1 to 63 letters, digits, - and _, another one for each server", s.Node)
 	}
 	if s.Durability != disk.None {
 		fail("durability: with nats, every exchange is kept there")
