@@ -37,13 +37,17 @@ var layers = map[string][]string{
 	"discovery": {"internal/"},
 
 	// Whose a session is, where several processes share them.
-	"nodes": {"transport", "internal/park", "github.com/google/uuid", "github.com/nats-io/nats.go"},
+	"nodes": {"transport", "internal/park", "github.com/google/uuid", "github.com/nats-io/nats.go", "github.com/nats-io/nats.go/"},
 
 	"auth":          {"transport"},
 	"auth/webhook":  {"auth"},
 	"auth/webtoken": {"auth", "github.com/golang-jwt/jwt/v5"},
 
 	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+	"backends/bus/enginetest": {"backends/bus"},
+	// Only the second knows the server of NATS, which is large.
+	"backends/jetstream":          {"backends/bus", "transport", "github.com/google/uuid", "github.com/nats-io/nats.go", "github.com/nats-io/nats.go/"},
+	"backends/jetstream/embedded": {"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/"},
 	// The bus knows what its clients may do, and not who says so.
 	"backends/bus":             {"transport", "auth", "internal/", "github.com/google/uuid"},
 	"backends/bus/api":         {"backends/bus", "auth", "transport", "internal/"},

@@ -67,9 +67,13 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, req *request)
 	case err == nil:
 	case errors.As(err, &away):
 		h.putOff(w, askerOf(r), away.After)
-	case errors.Is(err, transport.ErrWindow), errors.Is(err, transport.ErrGone):
-		// The same for too large and too small: it tells nothing to those who
-		// guess (XEP-0124 §14.3).
+	case errors.Is(err, transport.ErrGone):
+		// The client has the answer, so this is a late copy, and nobody waits for
+		// what is said to it: the session goes on. If the client has not, it takes
+		// this for the end (XEP-0124 §14.3). To those who guess it looks as below.
+		h.violation(r, "request whose answer is no longer kept")
+		h.deny(w, r, p, itemNotFound)
+	case errors.Is(err, transport.ErrWindow):
 		h.end(w, r, req, s, &transport.Termination{Condition: transport.OutOfWindow, Text: "request outside the window"})
 	case errors.Is(err, transport.ErrTooManyRequests): // XEP-0124 §11
 		h.end(w, r, req, s, &transport.Termination{Condition: transport.Policy, Text: "too many requests at once"})

@@ -107,7 +107,7 @@ func (m *model) request(q *ask, f *flight) {
 		}
 		m.answer(before, f)
 	case place < 0: // §14.3: no longer kept
-		m.fault(q, f, transport.OutOfWindow)
+		m.deny(f, transport.OutOfWindow)
 	case f.late && len(m.answers) > 0 && q.number < m.answers[len(m.answers)-1].number:
 		m.answer(&ask{number: q.number, upTo: m.next - 1}, f) // so that the client comes to the later ones
 	case f.late && m.told:

@@ -35,6 +35,9 @@ var (
 	errHops   = errors.New("the session is on its way")
 	errMany   = errors.New("too many requests wait for other nodes")
 	errTooBig = errors.New("larger than a message may be")
+	errApart  = errors.New("this node is not among the others, or was not a moment ago")
+	errLost   = errors.New("the request, or its answer, got lost")
+	errGap    = errors.New("a part of the answer got lost")
 	errSlow   = errors.New("the node with the session takes too long")
 )
 
@@ -47,11 +50,13 @@ type call struct {
 
 	mu      sync.Mutex
 	owner   string
-	token   string
+	number  uint64
+	token   string // the same as text
 	request []byte // to be sent once more; nil: the answer has begun
 	begun   bool
 	over    bool
-	came    uint64 // bytes of the answer
+	pieces  uint64 // of the answer
+	came    uint64 // its bytes
 	told    uint64 // how many of them the owner knows to be taken
 	queue   []piece
 	ready   chan struct{} // there is something in the queue; nil: nobody waits
@@ -63,8 +68,12 @@ type call struct {
 func (n *Node) Forward(w http.ResponseWriter, r *http.Request, owner string) {
 	clear(w.Header()) // the answer has its own
 	hops := hopsOf(r.Context()) + 1
-	if hops > maxHops {
+	switch {
+	case hops > maxHops:
 		n.refuse(w, errHops)
+		return
+	case n.settling():
+		n.refuse(w, errApart)
 		return
 	}
 	if n.waiting.Add(1) > int64(n.opts.MaxForwards) {
@@ -120,7 +129,8 @@ func (n *Node) refuse(w http.ResponseWriter, err error) {
 // send sends the request to whom it takes for the owner; with the lock held.
 func (c *call) send() {
 	n := c.node
-	c.token = strconv.FormatUint(n.tokens.Add(1), 36)
+	c.number = n.tokens.Add(1)
+	c.token = strconv.FormatUint(c.number, 36)
 	n.out.Store(c.token, c)
 	if err := n.opts.Conn.PublishRequest(n.subject("node", c.owner), c.inbox(), c.request); err != nil {
 		c.failLocked(err)
@@ -134,7 +144,12 @@ func (c *call) inbox() string {
 
 // answered takes a piece of an answer.
 func (n *Node) answered(msg *nats.Msg) {
-	v, ok := n.out.Load(msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:])
+	token := msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:]
+	if token == checked {
+		n.gotLost(string(msg.Data))
+		return
+	}
+	v, ok := n.out.Load(token)
 	if !ok {
 		return // of a request that is over
 	}
@@ -156,9 +171,13 @@ func (n *Node) answered(msg *nats.Msg) {
 	defer c.mu.Unlock()
 	switch {
 	case c.over:
+	case p.n != c.pieces && p.flags&pieceRefused == 0:
+		c.failLocked(errGap)
 	case c.ready == nil:
+		c.pieces++
 		c.say(p)
 	default:
+		c.pieces++
 		c.queue = append(c.queue, p)
 		select {
 		case c.ready <- struct{}{}:
@@ -353,7 +372,7 @@ func (c *call) ownerLost(node string) {
 		return
 	}
 	c.node.out.Delete(c.token) // whatever the lost one still says
-	c.owner = c.node.opts.Name
+	c.owner, c.pieces = c.node.opts.Name, 0
 	c.request[1]++
 	c.send()
 }

@@ -30,6 +30,8 @@ type Node struct {
 	peers   map[string]*peer
 	since   time.Time         // when it began to listen to the others, uninterrupted
 	heard   time.Time         // when it last heard itself
+	apart   bool              // it does not hear the others
+	rejoin  time.Time         // when it heard them again
 	from    map[string]string // owners of sessions that are about to be taken over
 	fetched map[string]bool   // sessions whose owner was asked to let go of them
 
@@ -99,6 +101,7 @@ func (n *Node) Begin(m *transport.Manager, h http.Handler) error {
 	beating, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	go n.beats(beating)
+	go n.checks(beating)
 	return nil
 }
 
@@ -167,7 +170,7 @@ func (n *Node) beats(ctx context.Context) {
 		n.beat()
 		select {
 		case <-ticker.C:
-			n.bury(time.Now())
+			n.look(time.Now())
 		case _, open := <-connected:
 			if !open { // for good
 				connected = nil
@@ -236,8 +239,49 @@ func (n *Node) hearSelf(now time.Time, b *beat) {
 func (n *Node) back() {
 	n.mu.Lock()
 	n.since = time.Now()
+	n.rejoin = n.since
 	n.mu.Unlock()
 	go n.verify()
+}
+
+// look finds out whether the others are there, and who is not.
+func (n *Node) look(now time.Time) {
+	n.mu.Lock()
+	connected := n.connected(now)
+	back := connected && n.apart
+	n.apart = !connected
+	n.mu.Unlock()
+	if back {
+		n.opts.Logger.Warn("this node is among the others again")
+		n.back()
+	}
+	n.bury(now)
+}
+
+// connected reports whether the node hears itself, and as many others as it has to;
+// with the lock held.
+func (n *Node) connected(now time.Time) bool {
+	fresh := n.opts.Timeout / 2
+	if now.Sub(n.heard) > fresh {
+		return false
+	}
+	count := 1
+	for _, p := range n.peers {
+		if now.Sub(p.heard) <= fresh {
+			count++
+		}
+	}
+	return count >= n.opts.Quorum
+}
+
+// settling reports whether the node is not among the others, or only just again. What
+// it has to forward then may have waited in its sockets all the time, and its client
+// may have gone on elsewhere.
+func (n *Node) settling() bool {
+	now := time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.connected(now) || now.Sub(n.rejoin) < n.opts.Beat
 }
 
 // verify lets go of sessions that others have taken over.
@@ -286,7 +330,7 @@ func (n *Node) absent(name string) {
 // sure reports whether what is heard of the others can be relied on; with the lock
 // held.
 func (n *Node) sure(now time.Time) bool {
-	return now.Sub(n.heard) <= n.opts.Timeout/2 && now.Sub(n.since) >= n.opts.Timeout
+	return n.connected(now) && now.Sub(n.since) >= n.opts.Timeout
 }
 
 // alive reports whether a node is there, as far as is known: who is not sure takes
@@ -315,6 +359,10 @@ func (n *Node) staying(name string) bool {
 	p := n.peers[name]
 	return p == nil || !p.leaving
 }
+
+// Connected reports whether the node is among the others, and has been for a moment.
+// If not, requests had better go elsewhere.
+func (n *Node) Connected() bool { return n.opts.Conn.IsConnected() && !n.settling() }
 
 // Peers returns the names of the other nodes that are there.
 func (n *Node) Peers() []string {

@@ -233,8 +233,35 @@ func TestNodeIsCutOff(t *testing.T) {
 		}
 		a.heal()
 		eventually(t, "the old one lets go", func() bool { return a.manager.Stats().Sessions == 0 })
-		x2.publish(a, "t", "all is well")
+		message := object{First: x2.sent + 1, Messages: raw(`{"op":"publish","topic":"t","data":"all is well"}`)}
+		eventually(t, "it forwards again", func() bool {
+			status, _, _ := x2.try(a, message)
+			return status == http.StatusOK
+		})
 		x2.until(a, "all is well")
+	})
+}
+
+// A message of NATS got lost: the request, or its answer.
+func TestWhatGetsLostIsRepeated(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		a, b := w.join("a"), w.join("b")
+		x := create(t, a, "")
+		x.subscribe(a, "t")
+		status := make(chan int)
+		go func() {
+			s, _, _ := x.try(b, object{Attach: 100, Ack: x.ack})
+			status <- s
+		}()
+		eventually(t, "it is held", func() bool { return a.Stats().Serving == 1 })
+		b.wire.deafen() // but it is not cut off for long
+		x.publish(a, "t", "lost")
+		eventually(t, "it is answered, as the other one sees it", func() bool { return a.Stats().Serving == 0 })
+		if s := <-status; s != http.StatusServiceUnavailable {
+			t.Errorf("status %d", s)
+		}
+		x.attach = 100
+		x.until(b, "lost")
 	})
 }
 

@@ -22,7 +22,7 @@ const (
 type Options struct {
 	// Conn is the connection to NATS. The node does not close it.
 	Conn *nats.Conn
-	// Name is the node's own: one to 32 letters, digits, - and _. No two nodes may
+	// Name is the node's own: one to 63 letters, digits, - and _. No two nodes may
 	// have the same at a time; a process that comes in place of another may.
 	Name string
 	// Prefix begins all subjects. Zero: DefaultPrefix.
@@ -32,6 +32,10 @@ type Options struct {
 	// Timeout is how long a node may be silent before it is taken for dead. Zero:
 	// DefaultTimeout. At least three beats.
 	Timeout time.Duration
+	// Quorum is how many nodes a node has to hear, itself included, before it takes
+	// others for dead. It is for nodes that have NATS within: one that is cut off hears
+	// itself all the same. Zero: 1.
+	Quorum int
 	// AnswerWait bounds how long a forwarded request waits for the beginning of its
 	// answer: longer than any request is held. Zero: DefaultAnswerWait.
 	AnswerWait time.Duration
@@ -65,7 +69,7 @@ func (o Options) withDefaults() (Options, error) {
 	case o.Conn == nil:
 		return o, errors.New("nodes: no connection")
 	case !ValidName(o.Name):
-		return o, fmt.Errorf("nodes: %q is no name for a node: 1 to 32 letters, digits, - and _", o.Name)
+		return o, fmt.Errorf("nodes: %q is no name for a node: 1 to 63 letters, digits, - and _", o.Name)
 	case o.Timeout < 3*o.Beat:
 		return o, fmt.Errorf("nodes: the time-out %v is less than three beats of %v", o.Timeout, o.Beat)
 	}
@@ -80,5 +84,5 @@ func ValidName(s string) bool {
 			return false
 		}
 	}
-	return len(s) >= 1 && len(s) <= 32
+	return len(s) >= 1 && len(s) <= 63
 }

@@ -97,7 +97,7 @@ type reply struct {
 	header http.Header
 	status int
 	buf    []byte
-	begun  bool
+	pieces uint64 // sent
 
 	mu       sync.Mutex
 	events   park.Events
@@ -173,12 +173,12 @@ func (w *reply) SetReadDeadline(time.Time) error { return nil }
 func (w *reply) send(flags byte) {
 	w.WriteHeader(http.StatusOK)
 	for first := true; first || len(w.buf) > 0; first = false {
-		p := piece{data: w.buf[:min(len(w.buf), maxPiece)]}
+		p := piece{n: w.pieces, data: w.buf[:min(len(w.buf), maxPiece)]}
 		w.buf = w.buf[len(p.data):]
-		if !w.begun {
+		if w.pieces == 0 {
 			p.flags, p.head = pieceHead, answerHead{w.status, w.header}
-			w.begun = true
 		}
+		w.pieces++
 		if len(w.buf) == 0 {
 			p.flags |= flags
 		}
@@ -197,6 +197,7 @@ func (w *reply) publish(p *piece) {
 	}
 	if err != nil { // the client repeats it, when the other node misses this one
 		w.node.opts.Logger.Warn("forwarded request not answered", "error", err)
+		go w.gone() // it is not to be told what follows
 	}
 }
 

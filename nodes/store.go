@@ -120,7 +120,9 @@ func (s *store) Save(ctx context.Context, id string, snapshot []byte, revision u
 }
 
 // Delete implements transport.Store.
-func (s *store) Delete(ctx context.Context, id string) error { return s.shared.Delete(ctx, id) }
+func (s *store) Delete(ctx context.Context, id string, revision uint64) error {
+	return s.shared.Delete(ctx, id, revision)
+}
 
 // fetchWait is how long the owner of a session may take to let go of it.
 const fetchWait = 5 * time.Second
@@ -130,10 +132,12 @@ func (s *store) Fetch(ctx context.Context, id, owner string) error {
 	n := s.node
 	ctx, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
+	go n.whileAlive(ctx, owner, cancel)
 	answer, err := n.opts.Conn.RequestWithContext(ctx, n.subject("node", owner, "release"), []byte(n.opts.Name+" "+id))
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		n.absent(owner)
+	case err != nil && !n.alive(owner):
 	case err != nil:
 		return fmt.Errorf("nodes: %s does not let go of a session: %w", owner, err)
 	case string(answer.Data) == releaseFixed:
@@ -145,6 +149,20 @@ func (s *store) Fetch(ctx context.Context, id, owner string) error {
 	n.fetched[id] = true
 	n.mu.Unlock()
 	return nil
+}
+
+// whileAlive cancels when a node is taken for dead.
+func (n *Node) whileAlive(ctx context.Context, node string, cancel func()) {
+	ticker := time.NewTicker(n.opts.Beat)
+	defer ticker.Stop()
+	for n.alive(node) {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	cancel()
 }
 
 const releaseFixed = "fixed"
@@ -181,6 +199,8 @@ func (n *Node) told(msg *nats.Msg) {
 		go n.verify(string(msg.Data))
 	case "about":
 		n.about(msg.Data)
+	case "check":
+		n.missing(msg)
 	}
 }
 

@@ -117,6 +117,7 @@ func cut(data []byte) (first, rest []byte, err error) {
 // A piece is a part of an answer.
 type piece struct {
 	flags byte
+	n     uint64     // how many were before
 	head  answerHead // with pieceHead
 	data  []byte
 }
@@ -133,7 +134,7 @@ type answerHead struct {
 }
 
 func (p *piece) append(dst []byte) ([]byte, error) {
-	dst = append(dst, p.flags)
+	dst = binary.AppendUvarint(append(dst, p.flags), p.n)
 	if p.flags&pieceHead != 0 {
 		head, err := json.Marshal(&p.head)
 		if err != nil {
@@ -149,7 +150,11 @@ func parsePiece(data []byte) (p piece, err error) {
 	if len(data) == 0 {
 		return p, errMessage
 	}
-	p.flags, p.data = data[0], data[1:]
+	n, k := binary.Uvarint(data[1:])
+	if k <= 0 {
+		return p, errMessage
+	}
+	p.flags, p.n, p.data = data[0], n, data[1+k:]
 	if p.flags&pieceHead != 0 {
 		var head []byte
 		if head, p.data, err = cut(p.data); err != nil {

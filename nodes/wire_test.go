@@ -58,7 +58,7 @@ func TestRequestsThatCannotBe(t *testing.T) {
 
 func TestPiece(t *testing.T) {
 	for _, p := range []piece{
-		{flags: pieceHead | pieceEnd, head: answerHead{201, http.Header{"A": {"b", "c"}}}, data: []byte("x")},
+		{flags: pieceHead | pieceEnd, n: 7, head: answerHead{201, http.Header{"A": {"b", "c"}}}, data: []byte("x")},
 		{data: []byte("more")},
 		{flags: pieceRefused | pieceEnd, data: []byte{}},
 	} {
@@ -70,7 +70,7 @@ func TestPiece(t *testing.T) {
 			t.Errorf("got %+v, %v; want %+v", got, err, p)
 		}
 	}
-	for _, data := range []string{"", "\x01", "\x01\x05{}", "\x01\x02{}", "\x01\x0f{\"status\":100}"} {
+	for _, data := range []string{"", "\x01", "\x01\x00\x05{}", "\x01\x00\x02{}", "\x01\x00\x0e{\"status\":100}", "\x00\xff"} {
 		if p, err := parsePiece([]byte(data)); err == nil {
 			t.Errorf("%q: got %+v", data, p)
 		}
@@ -104,7 +104,7 @@ func TestRecord(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for name, want := range map[string]bool{"a": true, "gw-1_B": true, "": false, "a.b": false, "a b": false, "*": false, ">": false, strings.Repeat("a", 33): false} {
+	for name, want := range map[string]bool{"a": true, "gw-1_B": true, "": false, "a.b": false, "a b": false, "*": false, ">": false, strings.Repeat("a", 64): false} {
 		if got := ValidName(name); got != want {
 			t.Errorf("%q: %v", name, got)
 		}
@@ -114,7 +114,7 @@ func TestNames(t *testing.T) {
 // What can be read of a message is written as it was.
 func FuzzWire(f *testing.F) {
 	f.Add([]byte("\x01\x01\x20{\"method\":\"GET\",\"url\":\"/push/sse\"}"))
-	f.Add([]byte("\x03\x0e{\"status\":200}data"))
+	f.Add([]byte("\x03\x00\x0e{\"status\":200}data"))
 	f.Add([]byte("t\x05subject"))
 	f.Add([]byte("\x01\x01asnapshot"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -179,6 +179,13 @@ func (w *wire) dial() (net.Conn, error) {
 	return w.server.InProcessConn()
 }
 
+// deafen takes the connection away, once: what is said until there is another one is
+// not heard.
+func (w *wire) deafen() {
+	w.set(true)
+	w.set(false)
+}
+
 func (w *wire) isCut() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -237,9 +244,12 @@ func (s *shelf) Save(_ context.Context, id string, data []byte, revision uint64)
 	return revision + 1, nil
 }
 
-func (s *shelf) Delete(_ context.Context, id string) error {
+func (s *shelf) Delete(_ context.Context, id string, revision uint64) error {
 	s.Lock()
 	defer s.Unlock()
+	if k, ok := s.saved[id]; ok && k.revision != revision {
+		return transport.ErrConflict
+	}
 	delete(s.saved, id)
 	return nil
 }

@@ -121,14 +121,12 @@ func (s *Session) verify(ctx context.Context) error {
 	case errors.As(err, &owned), errors.Is(err, ErrNoSession):
 	case err != nil:
 		return err
-	case revision == before || revision == s.revision():
+	case revision == before:
 		return nil
 	}
-	if s.Err() != nil || s.revision() == 0 {
-		return nil // it was deleted meanwhile
-	}
-	s.giveUpStored()
-	s.goElsewhere()
+	// It may be being stored just now. To store it tells for sure, and lets go of it
+	// if it is not ours.
+	_ = s.Stored(ctx)
 	return nil
 }
 

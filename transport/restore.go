@@ -38,8 +38,10 @@ func (m *Manager) Restore(ctx context.Context, id string, snapshot []byte, revis
 	now := s.lock()
 	s.machine = machine
 	s.machine.maxAnswers = uint16(m.opts.MaxAnswers)
-	for _, st := range saved {
-		s.streams = append(s.streams, &Stream{session: s, name: st.name, target: st.target, queue: st.queue, taken: uint32(st.taken), draining: true})
+	for i, st := range saved {
+		s.streams = append(s.streams, &Stream{
+			session: s, name: st.name, target: st.target, before: &saved[i], queue: st.queue, taken: uint32(st.taken), draining: true,
+		})
 		s.machine.in.pending += sizeOf(st.queue)
 	}
 	s.machine.streams = uint16(len(saved))
@@ -55,9 +57,22 @@ func (m *Manager) Restore(ctx context.Context, id string, snapshot []byte, revis
 		f(s)
 	}
 	for i, st := range streams {
-		s.reopen(ctx, st, &saved[i])
+		if err := s.reopen(ctx, st, &saved[i]); err != nil {
+			s.putBack(streams[i:])
+			return nil, err
+		}
 	}
 	return s, nil
+}
+
+// putBack leaves a session in the store that could not be resumed: the streams from
+// here on have no receivers.
+func (s *Session) putBack(streams []*Stream) {
+	s.giveUpStored()
+	s.goElsewhere()
+	for _, st := range streams {
+		st.refused(&Termination{Condition: Moved, Err: ErrElsewhere})
+	}
 }
 
 // put registers a session that was restored.
@@ -76,8 +91,9 @@ func (m *Manager) put(s *Session) error {
 	return nil
 }
 
-// reopen gives a stream its receiver again. If that fails, the stream ends.
-func (s *Session) reopen(ctx context.Context, st *Stream, saved *savedStream) {
+// reopen gives a stream its receiver again. If that fails, the stream ends; with the
+// error *Suspended it can be tried again, elsewhere or here.
+func (s *Session) reopen(ctx context.Context, st *Stream, saved *savedStream) error {
 	r, err := s.openBackend(func() (Receiver, error) {
 		switch ctx := (streamContext{context.WithoutCancel(ctx), s}); saved.state {
 		case streamSuspended:
@@ -87,13 +103,18 @@ func (s *Session) reopen(ctx context.Context, st *Stream, saved *savedStream) {
 		}
 		return nil, &Termination{Condition: Unreachable, Text: "the stream could not be moved"}
 	})
-	if err != nil {
-		t := terminationOf(err)
-		st.Close(t)
-		st.refused(t)
-		return
+	var away *Suspended
+	switch {
+	case err == nil:
+		st.opened(r)
+		return nil
+	case errors.As(err, &away) && s.saver != nil:
+		return away
 	}
-	st.opened(r)
+	t := terminationOf(err)
+	st.Close(t)
+	st.refused(t)
+	return nil
 }
 
 // A taking is a session that is being taken over.

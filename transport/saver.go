@@ -18,6 +18,7 @@ type saver struct {
 	waiting  outgoing
 	ack      uint64        // what is stored of the inbox
 	at       time.Time     // when it was stored
+	lost     bool          // another process has the session
 	idle     chan struct{} // closed when nobody is busy; nil: nobody waits for that
 }
 
@@ -107,7 +108,9 @@ func (s *Session) store() {
 		})
 		switch {
 		case over && revision > 0:
-			s.deleteStored()
+			if !s.deleteStored() {
+				out.replies = notServed(out.replies)
+			}
 		case snap != nil:
 			s.storeAs(snap, revision, ack, out)
 			continue
@@ -131,33 +134,86 @@ func (s *Session) storeAs(snap []byte, revision, ack uint64, out outgoing) {
 	next, err := s.manager.opts.Store.Save(context.Background(), s.id, snap, revision)
 	if err == nil {
 		s.mu.Lock()
-		s.saver.revision, s.saver.ack, s.saver.at = next, ack, time.Now()
+		if !s.saver.lost {
+			s.saver.revision, s.saver.ack, s.saver.at = next, ack, time.Now()
+		}
 		s.mu.Unlock()
 		s.tell(out)
 		return
 	}
 	s.manager.opts.Logger.Error("session not stored", "session", s.LogID(), "error", err)
-	for i, r := range out.replies { // it may not be true
-		out.replies[i].response = Response{Seq: r.response.Seq, First: r.response.First, Later: retryAfter}
-	}
-	conflict := errors.Is(err, ErrConflict)
-	if conflict {
+	out.replies = notServed(out.replies) // it may not be true
+	if errors.Is(err, ErrConflict) {
 		out.elsewhere()
-	} else {
-		out.receipts = s.later(out.receipts)
+		s.tell(out)
+		s.lose()
+		return
 	}
+	out.receipts = s.later(out.receipts)
 	s.tell(out)
-	if conflict {
-		s.giveUpStored()
-		s.goElsewhere()
-	}
 }
 
-func (s *Session) deleteStored() {
+// notServed has clients repeat their requests.
+func notServed(replies []reply) []reply {
+	for i, r := range replies {
+		replies[i].response = Response{Seq: r.response.Seq, First: r.response.First, Later: retryAfter}
+	}
+	return replies
+}
+
+// lose lets go of a session that another process has.
+func (s *Session) lose() {
+	s.mu.Lock()
+	s.saver.lost = true
+	s.mu.Unlock()
 	s.giveUpStored()
-	if err := s.manager.opts.Store.Delete(context.Background(), s.id); err != nil {
+	s.goElsewhere()
+}
+
+// deleteStored deletes a session that is over. It reports false if it was not this
+// process's any more: then it is not over, but goes on elsewhere.
+func (s *Session) deleteStored() bool {
+	revision := s.giveUpStored()
+	err := s.manager.opts.Store.Delete(context.Background(), s.id, revision)
+	if err != nil {
 		s.manager.opts.Logger.Error("session not deleted", "session", s.LogID(), "error", err)
 	}
+	if !errors.Is(err, ErrConflict) {
+		return true
+	}
+	s.mu.Lock()
+	s.saver.lost = true
+	s.mu.Unlock()
+	s.manager.forget(s)
+	s.leaveBudget()
+	return false
+}
+
+// sure returns the error that a client is to be told. What a process knows that was
+// stopped or cut off may be out of date: before it refuses something for the
+// session's sake, it finds out whether the session is still its own. If not, or if
+// that cannot be found out, the client is to come back.
+func (s *Session) sure(err error) error {
+	if err == nil || s.saver == nil {
+		return err
+	}
+	var over *Termination
+	switch {
+	case err == ErrFull, err == ErrReplaced:
+		return err // it says nothing of what the client has
+	case errors.As(err, &over):
+		s.finishSaving(context.Background())
+	case s.revision() > 0:
+		if later := s.Stored(context.Background()); later != nil {
+			return later
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.saver.lost {
+		return &Suspended{After: retryAfter}
+	}
+	return err
 }
 
 // giveUpStored says that what the store has is not ours to change any more, and

@@ -302,7 +302,7 @@ func (s *Session) ExchangeFunc(r Request, f func(Response)) (Pending, error) {
 	}
 	id, err := s.machine.exchange(now, r, f, &fx)
 	s.unlock(now, &fx)
-	return Pending{s, id}, err
+	return Pending{s, id}, s.sure(err)
 }
 
 // Exchange is ExchangeFunc for a goroutine that can wait. If the context is
@@ -328,7 +328,7 @@ func (s *Session) Attach(n, after uint64) error {
 	}
 	err := s.machine.attachTo(now, n, after, &fx)
 	s.unlock(now, &fx)
-	return err
+	return s.sure(err)
 }
 
 // PullFunc asks for the frames after a cursor; f is called once with the
@@ -350,7 +350,7 @@ func (s *Session) PullFunc(p Pull, f func(Response)) (Pending, error) {
 	p.Wait = min(p.Wait, s.machine.params.Wait)
 	id, err := s.machine.pull(now, p, f, &fx)
 	s.unlock(now, &fx)
-	return Pending{s, id}, err
+	return Pending{s, id}, s.sure(err)
 }
 
 // Pull is PullFunc for a goroutine that can wait.
@@ -391,7 +391,7 @@ func (s *Session) Ack(n uint64) error {
 	}
 	err := s.machine.ack(now, n)
 	s.unlock(now, &fx)
-	return err
+	return s.sure(err)
 }
 
 // ---- pushes
@@ -415,7 +415,7 @@ func (s *Session) Push(ctx context.Context, first uint64, frames []Frame) (ack u
 		ack = s.machine.in.accepted()
 		if err != ErrFull {
 			s.unlock(now, &fx)
-			return ack, err
+			return ack, s.sure(err)
 		}
 		if first != 0 {
 			first += uint64(n)

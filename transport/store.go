@@ -22,8 +22,9 @@ type Store interface {
 	// is none yet. It returns when the snapshot is as safe as the store makes
 	// it. ErrConflict: that is not the revision. The snapshot is not kept.
 	Save(ctx context.Context, id string, snapshot []byte, revision uint64) (next uint64, err error)
-	// Delete removes a session that is over. It is no error if it is not there.
-	Delete(ctx context.Context, id string) error
+	// Delete removes a session that is over, which has this revision. It is no error
+	// if it is not there. ErrConflict: that is not the revision.
+	Delete(ctx context.Context, id string, revision uint64) error
 }
 
 // A Suspender is a Receiver whose stream can go on in another process, or in
@@ -42,6 +43,9 @@ type Suspender interface {
 // A Resumer is a Backend with streams that can be resumed. Resume does what Open
 // does, for a stream that was suspended with this token. The context has no
 // values of a request.
+//
+// If it cannot be done just now, the error is *Suspended: then the session stays
+// where it is stored, and is tried again when its client comes back.
 type Resumer interface {
 	Resume(ctx context.Context, st *Stream, token []byte) (Receiver, error)
 }

@@ -16,6 +16,7 @@ type Stream struct {
 
 	// Guarded by the session's lock.
 	receiver Receiver     // nil until Backend.Open has returned
+	before   *savedStream // what it is being resumed from; nil: it is not
 	queue    []Frame      // accepted, not yet taken by the receiver
 	draining bool         // somebody works on the queue, or Open is under way
 	failed   bool         // the receiver has; only who drains uses it
@@ -84,7 +85,7 @@ func (s *Session) openAdded(a addition) {
 func (st *Stream) opened(r Receiver) {
 	st.session.mu.Lock()
 	defer st.session.mu.Unlock()
-	st.receiver, st.draining = r, false
+	st.receiver, st.before, st.draining = r, nil, false
 	st.drainLater()
 }
 

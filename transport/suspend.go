@@ -205,8 +205,9 @@ func (s *Session) freeze(f func(now time.Time, streams []savedStream)) {
 		s.mu.Lock()
 		streams := append([]*Stream(nil), s.streams...)
 		receivers := make([]Receiver, len(streams))
+		before := make([]*savedStream, len(streams))
 		for i, st := range streams {
-			receivers[i] = st.receiver
+			receivers[i], before[i] = st.receiver, st.before
 		}
 		s.mu.Unlock()
 		saved := make([]savedStream, len(streams))
@@ -218,6 +219,9 @@ func (s *Session) freeze(f func(now time.Time, streams []savedStream)) {
 				switch r := receivers[i].(type) {
 				case nil:
 					saved[i].state = streamUnopened
+					if b := before[i]; b != nil { // it is still being resumed
+						saved[i].state, saved[i].token = b.state, b.token
+					}
 				case Suspender:
 					r.Suspend(func(token []byte, n uint64) {
 						saved[i].state, saved[i].token, received[i] = streamSuspended, token, n

@@ -105,9 +105,12 @@ func (s *shelf) Save(_ context.Context, id string, snapshot []byte, revision uin
 	return revision + 1, nil
 }
 
-func (s *shelf) Delete(_ context.Context, id string) error {
+func (s *shelf) Delete(_ context.Context, id string, revision uint64) error {
 	s.Lock()
 	defer s.Unlock()
+	if k, ok := s.saved[id]; ok && k.revision != revision {
+		return ErrConflict
+	}
 	delete(s.saved, id)
 	return nil
 }

@@ -55,6 +55,12 @@ func refusal(err error) *Error {
 	return &Error{Code: Internal, Text: "the server failed", Err: err}
 }
 
+// isUnavailable reports whether an engine could not be reached: it may be soon.
+func isUnavailable(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == Unavailable
+}
+
 // denied is what a guard refuses, as an Error.
 func denied(err error) *Error {
 	e := &Error{Code: Internal, Text: "the server failed", Err: err}

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // follower leads a subscription from a position to where it is live: it sends
@@ -86,15 +87,26 @@ func (f *follower) begin(ctx context.Context, subscribed []byte, r Replay) error
 	return f.catchUp(ctx)
 }
 
-// catchUp reads history and sends it until the subscription is live.
+// catchUp reads history and sends it until the subscription is live. While the
+// engine cannot be reached it waits: what was missed is not lost for that.
 func (f *follower) catchUp(ctx context.Context) error {
 	for {
 		live, err := f.step(ctx)
-		if live || err != nil {
+		switch {
+		case isUnavailable(err):
+			select {
+			case <-time.After(engineRetry):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case live || err != nil:
 			return err
 		}
 	}
 }
+
+// engineRetry is how often an engine is asked again that could not be reached.
+const engineRetry = time.Second
 
 // step is one turn: it reads history, and sends as long as there is room.
 func (f *follower) step(ctx context.Context) (live bool, err error) {

@@ -65,7 +65,7 @@ func (m *Memory) Publish(_ context.Context, topic string, p Publication) (Publis
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if at, ok := m.done.lookup(now, "", p.Origin.key()); ok {
+	if at, ok := m.done.lookup(now, "", p.Origin.Key()); ok {
 		return Published{Position: at}, nil
 	}
 	if at, ok := m.seen.lookup(now, topic, p.ID); ok {

@@ -30,7 +30,7 @@ func (s *shelf) Save(_ context.Context, id string, snapshot []byte, revision uin
 	return revision + 1, nil
 }
 
-func (s *shelf) Delete(context.Context, string) error { return nil }
+func (s *shelf) Delete(context.Context, string, uint64) error { return nil }
 
 // pages is a journal, and what a Memory emits.
 type pages struct{ records [][]byte }

@@ -76,6 +76,12 @@ func (o *Options) find(topic string) int {
 	return slices.IndexFunc(o.Topics, func(r TopicRule) bool { return r.match(topic) })
 }
 
+// Rule returns the settings of a topic, with all defaults filled in, for engines.
+func (o *Options) Rule(topic string) TopicRule {
+	opts := o.withDefaults()
+	return opts.rule(topic)
+}
+
 // rule returns the settings of a topic.
 func (o *Options) rule(topic string) TopicRule {
 	var r TopicRule

@@ -49,8 +49,8 @@ const commandAge = time.Hour
 
 var errClosed = &Error{Code: Busy, Text: "the server is restarted"}
 
-// key returns a name for the command; empty: it is of no client.
-func (o *Origin) key() string {
+// Key returns a name for the command; empty: it is of no client.
+func (o *Origin) Key() string {
 	if o.Number == 0 {
 		return ""
 	}
@@ -90,7 +90,7 @@ func (m *Memory) journalMessage(r *record, msg Message, p Publication, now time.
 	if m.journal == nil {
 		return
 	}
-	by := p.Origin.key()
+	by := p.Origin.Key()
 	m.done.remember(now, "", by, msg.Position)
 	s := saved{Kind: savedMessage, Topic: r.name, Offset: msg.Offset, At: now.UnixMilli(), Key: p.Key, User: p.User, ID: p.ID, Origin: by, Receipts: p.Receipts}
 	m.journal.Append(s.encoded(msg.Data))

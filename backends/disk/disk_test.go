@@ -93,9 +93,9 @@ func TestWhatAKilledProcessLeaves(t *testing.T) {
 			l := begun(t, dir, Options{Durability: d}, nil)
 			l.Append([]byte("said"))
 			rev := save(t, l, "a", "first", 0)
-			save(t, l, "b", "gone", 0)
+			gone := save(t, l, "b", "gone", 0)
 			save(t, l, "a", "second", rev)
-			l.Delete(t.Context(), "b")
+			l.Delete(t.Context(), "b", gone)
 			if err := l.Sync(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -317,11 +317,14 @@ func (l *Log) Save(ctx context.Context, id string, snapshot []byte, revision uin
 
 // Delete implements transport.Store. It does not wait: should the end be
 // forgotten, the session ends again by itself.
-func (l *Log) Delete(_ context.Context, id string) error {
+func (l *Log) Delete(_ context.Context, id string, revision uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.sessions[id] == nil || l.next == nil {
+	switch p := l.sessions[id]; {
+	case p == nil || l.next == nil:
 		return nil
+	case p.revision != revision:
+		return transport.ErrConflict
 	}
 	delete(l.sessions, id)
 	l.next.b, _ = appendRecord(l.next.b, kindDeleted, appendID(nil, id))

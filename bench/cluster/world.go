@@ -75,13 +75,21 @@ func (w *world) start() error {
 	for i, h := range w.network.hosts {
 		routes = append(routes, fmt.Sprintf("nats://%s:%d", h.ip, ports(i, 1)))
 	}
+	level := "warn"
+	if w.verbose {
+		level = "info"
+	}
+	secret := filepath.Join(w.dir, "secret")
+	if err := os.WriteFile(secret, []byte("of this run"), 0o600); err != nil {
+		return err
+	}
 	for i, h := range w.network.hosts {
 		listen := fmt.Sprintf("%s:%d", h.ip, ports(i, 0))
 		args := []string{
 			w.setup.program("mochibosh"), "serve", "--listen", listen, "--push", "on",
-			"--allow", "anybody subscribe publish history presence on **",
+			"--allow", "anybody subscribe publish history presence on *",
 			"--trusted-proxies", "10.77.0.254", "--trusted-proxies", "127.0.0.1",
-			"--max-sessions-per-ip", "0", "--session-rate", "0", "--log-level", "warn", "--log-format", "text",
+			"--max-sessions-per-ip", "0", "--session-rate", "0", "--log-level", level, "--log-format", "text",
 			"--node", fmt.Sprint("n", i+1), "--state-dir", filepath.Join(w.dir, fmt.Sprint("state", i+1)),
 			"--shutdown-spread", "500ms",
 		}
@@ -89,7 +97,7 @@ func (w *world) start() error {
 		case w.setup.nats == "external":
 			args = append(args, "--nats", addresses[i])
 		default:
-			args = append(args, "--nats", "embedded", "--nats-cluster-listen", strings.TrimPrefix(routes[i], "nats://"), "--nats-routes", strings.Join(routes, ","))
+			args = append(args, "--nats", "embedded", "--nats-cluster-secret", secret, "--nats-cluster-listen", strings.TrimPrefix(routes[i], "nats://"), "--nats-routes", strings.Join(routes, ","))
 		}
 		p := &process{host: h, args: args, out: newTail(fmt.Sprint("n", i+1), w.verbose)}
 		if err := p.start(); err != nil {

@@ -33,7 +33,8 @@ func TestConsoleIsServedWhereItIsSwitchedOn(t *testing.T) {
 		local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
 		w := httptest.NewRecorder()
-		g.handler().ServeHTTP(w, r)
+		h, _ := g.handlers()
+		h.ServeHTTP(w, r)
 		if w.Code != tt.status || !strings.HasPrefix(w.Header().Get("Content-Type"), tt.kind) {
 			t.Errorf("%s from %s, console %s: %d %s", tt.path, tt.remote, tt.mode, w.Code, w.Header().Get("Content-Type"))
 		}

@@ -12,10 +12,12 @@ import (
 	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/backends/bus/receipthook"
+	"github.com/mochibosh/mochibosh/backends/jetstream"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/bosh"
 	"github.com/mochibosh/mochibosh/internal/httpd"
 	"github.com/mochibosh/mochibosh/internal/xmlframe"
+	"github.com/mochibosh/mochibosh/nodes"
 	"github.com/mochibosh/mochibosh/transport"
 	"github.com/mochibosh/mochibosh/transport/push"
 	"github.com/mochibosh/mochibosh/websocket"
@@ -49,6 +51,9 @@ func defaults() kong.Vars {
 		"max_attributes":          strconv.Itoa(xmlframe.DefaultMaxAttributes),
 		"max_depth":               strconv.Itoa(xmlframe.DefaultMaxDepth),
 		"push_window":             strconv.Itoa(push.DefaultWindow),
+
+		"max_forwards": strconv.Itoa(nodes.DefaultMaxForwards),
+		"nats_prefix":  jetstream.DefaultPrefix,
 
 		"max_message":              size(bus.DefaultMaxMessage).String(),
 		"max_topic_name":           strconv.Itoa(bus.DefaultMaxTopicName),
@@ -84,6 +89,8 @@ func defaults() kong.Vars {
 		"stream_timeout":          xmpp.DefaultStreamTimeout,
 		"server_write_timeout":    xmpp.DefaultWriteTimeout,
 		"server_close_timeout":    xmpp.DefaultCloseTimeout,
+		"node_timeout":            nodes.DefaultTimeout,
+		"nats_timeout":            jetstream.DefaultTimeout,
 	} {
 		v[name] = d.String()
 	}

@@ -26,6 +26,7 @@ type gateway struct {
 	admission *admission
 	attempts  *attempts
 	state     *state            // nil: nothing outlives the process
+	cluster   *cluster          // nil: there are no other nodes
 	budget    *transport.Budget // nil: none
 	metrics   *metrics
 	origins   origin.Policy
@@ -71,7 +72,7 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 	if err := g.setRoutes(s.XMPP); err != nil {
 		return nil, err
 	}
-	g.manager = transport.NewManager(&transport.Options{
+	o := &transport.Options{
 		Backend: g.backend,
 		Limits: transport.Params{
 			MaxInbox:  int(s.MaxInbox),
@@ -86,7 +87,11 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		Store:       g.state.store(),
 		Trace:       g.metrics.trace(),
 		Logger:      logger,
-	})
+	}
+	if c := g.cluster; c != nil {
+		o.Store, o.NewID = c.sessions, c.node.NewID
+	}
+	g.manager = transport.NewManager(o)
 	g.metrics.watch(g.manager, g.budget)
 	return g, nil
 }
@@ -101,6 +106,9 @@ func (g *gateway) openBus() error {
 	}
 	o := g.busOptions()
 	o.Topics, o.OnlyKnown = topics, s.KnownTopics
+	if g.cluster, err = joinCluster(s, o, g.logger); err != nil {
+		return err
+	}
 	if g.state, err = openState(s, o, g.logger); err != nil || s.Push == "off" {
 		return err
 	}
@@ -169,6 +177,10 @@ func (g *gateway) busOptions() *bus.Options {
 
 // newBus returns the event bus, whose histories count in the budget.
 func (g *gateway) newBus(o *bus.Options) *bus.Bus {
+	if c := g.cluster; c != nil {
+		o.Engine = c.engine
+		return bus.New(o)
+	}
 	engine := g.state.engine()
 	if engine == nil {
 		engine = bus.NewMemory(o)

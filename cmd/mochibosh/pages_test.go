@@ -39,7 +39,8 @@ func TestClientAndDoctorAreServedWithPush(t *testing.T) {
 		local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
 		w := httptest.NewRecorder()
-		g.handler().ServeHTTP(w, r)
+		handler, _ := g.handlers()
+		handler.ServeHTTP(w, r)
 		h := w.Header()
 		if w.Code != tt.status || !strings.HasPrefix(h.Get("Content-Type"), tt.kind) {
 			t.Errorf("%s from %s, push %s: %d %s", tt.path, tt.remote, tt.push, w.Code, h.Get("Content-Type"))

@@ -39,6 +39,7 @@ var groups = map[string]string{
 	"limits": "Limits:",
 	"ops":    "Operation:",
 	"state":  "What outlives the process:",
+	"nats":   "More than one server, on NATS:",
 }
 
 const envPrefix = "MOCHIBOSH_"

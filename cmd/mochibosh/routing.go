@@ -31,9 +31,9 @@ const (
 	pathDoctor    = "/push/doctor/"
 )
 
-// handler returns all endpoints. Requests come to them as their clients made
-// them, whatever proxies are between.
-func (g *gateway) handler() http.Handler {
+// handlers returns all endpoints, for clients and for other nodes. Requests come to
+// them as their clients made them, whatever proxies are between.
+func (g *gateway) handlers() (outer, inner http.Handler) {
 	// No path is cleaned and redirected: a browser repeats a POST as a GET then.
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	fixed := make(map[string]http.Handler)
@@ -65,6 +65,7 @@ func (g *gateway) handler() http.Handler {
 			WriteTimeout: s.WriteTimeout,
 			Origins:      s.AllowOrigin,
 			Guard:        g.allowed.guard,
+			Forward:      g.cluster.forward(),
 			Logger:       g.logger,
 		}
 		route("longpoll", g.only(s.Push, longpoll.NewHandler(g.manager, options)), pathPush)
@@ -87,7 +88,8 @@ func (g *gateway) handler() http.Handler {
 	}
 	r.NotFoundHandler = g.observed("other", http.HandlerFunc(g.notFound))
 	proxies, _ := s.proxies() // validated
-	return s.boundedHeader(clientaddr.Handler(answeredBy(r, fixed), proxies, clientaddr.Header(s.Forwarded)))
+	all := answeredBy(r, fixed)
+	return s.boundedHeader(clientaddr.Handler(all, proxies, clientaddr.Header(s.Forwarded))), forwarded(all)
 }
 
 // answeredBy has the router find who answers, and no more: it would make two
@@ -131,6 +133,7 @@ func (g *gateway) bosh() http.Handler {
 		BodyTimeout:  s.BodyTimeout,
 		WriteTimeout: s.WriteTimeout,
 		Origins:      s.AllowOrigin,
+		Forward:      g.cluster.forward(),
 		Logger:       g.logger,
 	}
 	if len(s.XMPP) == 0 {
@@ -230,6 +233,8 @@ func (g *gateway) readyz(w http.ResponseWriter, r *http.Request) {
 		g.say(w, r, http.StatusServiceUnavailable, "too many sessions")
 	case full && g.budget.Full():
 		g.say(w, r, http.StatusServiceUnavailable, "short of memory")
+	case !g.cluster.connected():
+		g.say(w, r, http.StatusServiceUnavailable, "not connected to NATS")
 	default:
 		g.say(w, r, http.StatusOK, fmt.Sprintf("ready, %d sessions", g.manager.Stats().Sessions))
 	}

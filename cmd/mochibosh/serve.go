@@ -44,7 +44,8 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	if err != nil {
 		return err
 	}
-	s.http = newHTTPServer(&in.settings, s.gateway.handler(), connections, s.logger)
+	handler, inner := s.gateway.handlers()
+	s.http = newHTTPServer(&in.settings, handler, connections, s.logger)
 	if b := s.gateway.budget; b != nil {
 		b.Others = append(b.Others, s.http.Buffered)
 		b.Shed = s.http.Shed
@@ -55,6 +56,9 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	}
 	// Clients that come meanwhile wait to be accepted.
 	if err := s.gateway.state.takeOver(ctx, s.gateway.manager); err != nil {
+		return err
+	}
+	if err := s.gateway.cluster.serve(s.gateway.manager, inner); err != nil {
 		return err
 	}
 	for _, p := range in.problems(time.Now()) {
@@ -133,6 +137,7 @@ func (s *server) shutdown() error {
 		s.http.Close()
 	}
 	s.gateway.state.finish()
+	s.gateway.cluster.close()
 	s.logger.Info("down")
 	return nil
 }

@@ -133,4 +133,19 @@ type settings struct {
 	Durability         disk.Durability `default:"none" group:"state" help:"What outlives an end without notice: none; interval, all but what a failure of the machine takes; or exchange, all."`
 	DurabilityInterval time.Duration   `default:"1s" group:"state" help:"With durability interval: how often what was written is forced to the disk."`
 	StateCompactFrom   size            `default:"64MiB" group:"state" help:"Size of the state file below which it is not written anew, whatever is out of date in it."`
+
+	NATS              []string      `name:"nats" placeholder:"URL" group:"nats" help:"NATS, on which several servers have sessions and topics in common: embedded, in this process, or nats://HOST:PORT of a server of it. Repeats. Default: there are no others."`
+	Node              string        `placeholder:"NAME" group:"nats" help:"Name of this server among them; no two have the same."`
+	NodeTimeout       time.Duration `default:"${node_timeout}" group:"nats" help:"How long a server may be silent before others take over its sessions."`
+	MaxForwards       int           `default:"${max_forwards}" group:"nats" help:"Requests at once that wait here for other servers, and that wait here for clients of others. More get 503."`
+	NATSRoutes        []string      `name:"nats-routes" placeholder:"ADDR" group:"nats" help:"With embedded: nats-cluster-listen of all servers. Repeats. Default: it is alone."`
+	NATSClusterListen string        `name:"nats-cluster-listen" placeholder:"ADDR" group:"nats" help:"With nats-routes: address for the others' NATS."`
+	NATSSecret        string        `name:"nats-cluster-secret" placeholder:"FILE" group:"nats" help:"Secret that they show each other."`
+	NATSStoreDir      string        `name:"nats-store-dir" placeholder:"DIR" group:"nats" help:"With embedded: where it keeps everything. Default: nats in state-dir."`
+	NATSReplicas      int           `name:"nats-replicas" default:"0" group:"nats" help:"How many servers of NATS keep each message. 0: three, or one if there are less."`
+	NATSPrefix        string        `name:"nats-prefix" default:"${nats_prefix}" group:"nats" help:"Beginning of all names there."`
+	NATSTimeout       time.Duration `name:"nats-timeout" default:"${nats_timeout}" group:"nats" help:"How long NATS may take to keep something; then clients are asked to repeat it."`
+	NATSStartTimeout  time.Duration `name:"nats-start-timeout" default:"2m" group:"nats" help:"How long to wait for it at the start."`
+	NATSCredentials   string        `name:"nats-credentials" placeholder:"FILE" group:"nats" help:"Credentials for it."`
+	NATSCA            string        `name:"nats-ca" placeholder:"FILE" group:"nats" help:"Certificates of who signs its own. Default: those of the system."`
 }

@@ -26,7 +26,7 @@ type state struct {
 // openState reads what the last process has left, as far as it concerns the bus,
 // whose engine it is to be. Nil: nothing is kept.
 func openState(s *settings, o *bus.Options, logger *slog.Logger) (*state, error) {
-	if s.StateDir == "" {
+	if s.StateDir == "" || len(s.NATS) > 0 { // which keeps all of that
 		return nil, nil
 	}
 	st := &state{logger: logger, stores: s.Durability != disk.None}
@@ -114,6 +114,7 @@ const awayFor = time.Second
 
 // suspend saves all sessions that can go on, and ends the others.
 func (s *server) suspend(ctx context.Context) error {
+	s.gateway.cluster.leave()
 	o := transport.Suspension{Spread: s.in.ShutdownSpread, Away: awayFor, End: s.gateway.end}
 	st := s.gateway.state
 	if st != nil {

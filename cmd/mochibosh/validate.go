@@ -70,6 +70,9 @@ func (s *settings) validate() error {
 	if err := s.validateState(); err != nil {
 		errs = append(errs, err)
 	}
+	if err := s.validateNATS(); err != nil {
+		errs = append(errs, err)
+	}
 	if s.GCPercent == gcOff && s.MemoryLimit == noMemoryLimit {
 		fail("gc-percent off: needs memory-limit, else no garbage is ever collected")
 	}

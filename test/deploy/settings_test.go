@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// severalNodes are settings of several servers that are one.
-var severalNodes = map[string]bool{"nats": true, "nats-routes": true, "node": true}
-
 // defaults are those of all settings, as docs/operating.md has them, which the
 // program's own tests compare with it.
 func defaults(t *testing.T) map[string]string {
@@ -35,7 +32,7 @@ func wantSettings(t *testing.T, who string, environment map[string]string) {
 			continue
 		}
 		setting := strings.ReplaceAll(strings.ToLower(rest), "_", "-")
-		if _, ok := known[setting]; !ok && !severalNodes[setting] {
+		if _, ok := known[setting]; !ok {
 			t.Errorf("%s: there is no setting %s", who, setting)
 		}
 	}

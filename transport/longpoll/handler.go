@@ -52,8 +52,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) error {
 	if o.Attach != 0 {
 		return h.poll(w, r, s, o)
 	}
-	h.endpoint.Write(w, http.StatusOK, acknowledge(s, ack))
-	return nil
+	answer, err := h.endpoint.Acknowledge(s, ack)
+	if err == nil {
+		h.endpoint.Write(w, http.StatusOK, answer)
+	}
+	return err
 }
 
 // poll holds the request until there is something to say.
@@ -65,11 +68,4 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *transport.Sess
 	return park.Hold(w, r,
 		func(f func(transport.Response)) (transport.Pending, error) { return h.endpoint.PullFunc(s, p, f) },
 		func(resp transport.Response) { h.endpoint.WriteAnswer(w, resp) })
-}
-
-func acknowledge(s *transport.Session, ack uint64) []byte {
-	if end, ok := s.Err().(*transport.Termination); ok {
-		return push.AppendEnd(nil, end)
-	}
-	return push.AppendAck(nil, ack)
 }

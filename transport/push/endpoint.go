@@ -174,6 +174,18 @@ func (e *Endpoint) Take(ctx context.Context, s *transport.Session, o *Object, or
 	return ack, nil
 }
 
+// Acknowledge returns what is answered to messages that were taken.
+func (e *Endpoint) Acknowledge(s *transport.Session, ack uint64) ([]byte, error) {
+	end, over := s.Err().(*transport.Termination)
+	switch {
+	case !over:
+		return AppendAck(nil, ack), nil
+	case errors.Is(end, transport.ErrElsewhere): // which is no end
+		return nil, e.refuse(&transport.Suspended{After: time.Second})
+	}
+	return AppendEnd(nil, end), nil
+}
+
 // Pull asks for the messages of the server, with errors in push.v1's terms.
 func (e *Endpoint) Pull(ctx context.Context, s *transport.Session, p transport.Pull) (transport.Response, error) {
 	r, err := s.Pull(ctx, p)

@@ -1,0 +1,92 @@
+package nodes
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// This file finds forwarded requests that got lost, or whose answer did: NATS does not
+// promise to deliver. Now and then a node names to each other node those that wait for
+// it, and is told which of them do not.
+
+// checkEvery is how often, in time-outs.
+const checkEvery = 2
+
+// maxChecked bounds how many requests one message names.
+const maxChecked = 10_000
+
+// checks goes on until the context is done.
+func (n *Node) checks(ctx context.Context) {
+	ticker := time.NewTicker(checkEvery * n.opts.Timeout)
+	defer ticker.Stop()
+	before := n.tokens.Load()
+	for {
+		select {
+		case <-ticker.C:
+			// What was sent since the last time may still be on its way.
+			old := before
+			before = n.tokens.Load()
+			n.check(old)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// check asks about all requests up to a number.
+func (n *Node) check(upTo uint64) {
+	byOwner := make(map[string][]string)
+	n.out.Range(func(token, v any) bool {
+		c := v.(*call)
+		c.mu.Lock()
+		if !c.over && c.number <= upTo && len(byOwner[c.owner]) < maxChecked {
+			byOwner[c.owner] = append(byOwner[c.owner], token.(string))
+		}
+		c.mu.Unlock()
+		return true
+	})
+	for owner, tokens := range byOwner {
+		msg := &nats.Msg{
+			Subject: n.subject("node", owner, "check"),
+			Reply:   n.subject("back", n.opts.Name, n.life, checked),
+			Data:    []byte(strings.Join(tokens, " ")),
+		}
+		if err := n.opts.Conn.PublishMsg(msg); err != nil {
+			n.opts.Logger.Debug("nodes: not asked about requests", "node", owner, "error", err)
+		}
+	}
+}
+
+// checked stands in place of a token, which has no capital letters.
+const checked = "CHECKED"
+
+// missing answers which of the requests do not wait here.
+func (n *Node) missing(msg *nats.Msg) {
+	prefix, ok := strings.CutSuffix(msg.Reply, checked)
+	if !ok {
+		return
+	}
+	var missing []string
+	for token := range strings.FieldsSeq(string(msg.Data)) {
+		if _, here := n.in.Load(prefix + token); !here {
+			missing = append(missing, token)
+		}
+	}
+	if len(missing) > 0 {
+		if err := msg.Respond([]byte(strings.Join(missing, " "))); err != nil {
+			n.opts.Logger.Debug("nodes: no answer about requests", "error", err)
+		}
+	}
+}
+
+// gotLost has the clients of requests that got lost repeat them.
+func (n *Node) gotLost(tokens string) {
+	for token := range strings.FieldsSeq(tokens) {
+		if v, ok := n.out.Load(token); ok {
+			v.(*call).fail(errLost)
+		}
+	}
+}
