@@ -43,7 +43,7 @@ var layers = map[string][]string{
 	"auth/webhook":  {"auth"},
 	"auth/webtoken": {"auth", "github.com/golang-jwt/jwt/v5"},
 
-	"backends/": {"transport", "internal/", "github.com/google/uuid"},
+	"backends/":               {"transport", "internal/", "github.com/google/uuid"},
 	"backends/bus/enginetest": {"backends/bus"},
 	// Only the second knows the server of NATS, which is large.
 	"backends/jetstream":          {"backends/bus", "transport", "github.com/google/uuid", "github.com/nats-io/nats.go", "github.com/nats-io/nats.go/"},

@@ -21,9 +21,6 @@ type log struct {
 	name   string
 }
 
-// minServer is the first version that can do all that is asked of it.
-const minServer = "2.11"
-
 // open makes the stream if it is not there, and changes it to these settings.
 func (o *Options) open(ctx context.Context, cfg jetstream.StreamConfig) (*log, error) {
 	js, err := jetstream.New(o.Conn)

@@ -132,4 +132,3 @@ func (p *process) end(sig syscall.Signal) {
 		p.cmd.Wait()
 	}
 }
-
