@@ -123,6 +123,15 @@ func (p *Pusher) Publish(ctx context.Context, topic string, data json.RawMessage
 	return done, nil
 }
 
+// PublishJSON is Publish with a message as [ParseMessage] reads it.
+func (p *Pusher) PublishJSON(ctx context.Context, topic string, data json.RawMessage, opts *bus.PublishOptions, push json.RawMessage) (bus.Published, error) {
+	m, err := ParseMessage(push)
+	if err != nil {
+		return bus.Published{}, err
+	}
+	return p.Publish(ctx, topic, data, opts, m)
+}
+
 // users are those for whom a topic is.
 func (p *Pusher) users(ctx context.Context, topic string) ([]string, error) {
 	if user, ok := strings.CutPrefix(topic, auth.UserTopics); ok {

@@ -357,3 +357,54 @@ func TestOverTheNetwork(t *testing.T) {
 		t.Errorf("got %q, %v", s.got, err)
 	}
 }
+
+// A held service takes requests, and answers none until it is let go.
+type held struct {
+	arrived, release chan struct{}
+}
+
+func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.arrived <- struct{}{}
+	select {
+	case <-h.release:
+		return httptest.NewRecorder().Result(), nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+func TestRequestsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, Options{Concurrent: 2})
+		h := &held{make(chan struct{}, 9), make(chan struct{})}
+		s.pusher.client.Transport = h
+		for range 3 {
+			if err := s.publish("$user/ann", `{"title":"Hi"}`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(h.arrived); n != 2 {
+			t.Errorf("%d at once", n)
+		}
+		close(h.release)
+		synctest.Wait()
+		s.check("", "sent, sent, sent")
+	})
+}
+
+func TestSlowPushServices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, Options{Timeout: 10 * time.Second, MaxAttempts: 2})
+		h := &held{make(chan struct{}, 9), nil}
+		s.pusher.client.Transport = h
+		if err := s.publish("$user/ann", `{"title":"Hi"}`); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(21*time.Second + 1)
+		synctest.Wait()
+		s.check("", "failed: unreachable")
+		if n := len(h.arrived); n != 2 {
+			t.Errorf("tried %d times", n)
+		}
+	})
+}
