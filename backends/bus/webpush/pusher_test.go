@@ -35,7 +35,10 @@ const endpoint = "https://fcm.googleapis.com/send/ann"
 // play makes a stage, with Ann's browser registered for her and for the topic t.
 func play(t *testing.T, o Options, statuses ...int) *stage {
 	t.Helper()
-	s := &stage{t: t, service: &service{t: t, browser: newBrowser(t), origin: "https://fcm.googleapis.com", statuses: append(statuses, 201)[:max(1, len(statuses))]}}
+	if len(statuses) == 0 {
+		statuses = []int{http.StatusCreated}
+	}
+	s := &stage{t: t, service: &service{t: t, browser: newBrowser(t), origin: "https://fcm.googleapis.com", statuses: statuses}}
 	var err error
 	if s.keys, err = NewKeys(); err != nil {
 		t.Fatal(err)
@@ -144,6 +147,7 @@ func TestWhoIsNotThereIsNotified(t *testing.T) {
 					session.Post(`"attach":2,"ack":3,"wait":0`)
 				}
 				time.Sleep(10 * time.Second)
+				synctest.Wait()
 				events := ""
 				if tt.got != "" {
 					events = "sent"
@@ -221,6 +225,7 @@ func TestWhatPushServicesAnswer(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				var at []time.Duration
 				for _, x := range s.at {
 					at = append(at, x.Sub(began))
@@ -273,6 +278,7 @@ func TestTooManyWait(t *testing.T) {
 			t.Errorf("%d wait", n)
 		}
 		time.Sleep(6 * time.Second)
+		synctest.Wait()
 		s.check(`{"title":"Hi"}`, "failed: full, sent")
 	})
 }

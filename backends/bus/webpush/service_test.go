@@ -2,6 +2,7 @@ package webpush
 
 import (
 	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -14,8 +15,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"crypto/ecdsa"
 
 	"github.com/golang-jwt/jwt/v5"
 )
