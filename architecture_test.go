@@ -52,6 +52,7 @@ var layers = map[string][]string{
 	"backends/bus":             {"transport", "auth", "internal/", "github.com/google/uuid"},
 	"backends/bus/api":         {"backends/bus", "auth", "transport", "internal/"},
 	"backends/bus/receipthook": {"backends/bus"},
+	"backends/bus/webpush":     {"backends/bus", "auth", "internal/", "github.com/golang-jwt/jwt/v5"},
 	// The PROXY protocol, towards XMPP servers.
 	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},
 

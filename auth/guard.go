@@ -153,6 +153,19 @@ func (g *Guard) Refresh(ctx context.Context, s *transport.Session, token string)
 	return b.Refresh(ctx, token)
 }
 
+// Authorize reports whether who the context says, as of SignIn, may do something in a
+// topic now: for what is no session.
+func (g *Guard) Authorize(ctx context.Context, c Capability, topic string) error {
+	p := FromContext(ctx)
+	if p == nil {
+		p = &Principal{}
+	}
+	if err := g.opts.Load().authorize(ctx, p, c, topic); err != nil {
+		return g.refuse(ctx, err)
+	}
+	return nil
+}
+
 // Sessions returns the sessions of a user, the oldest first.
 func (g *Guard) Sessions(user string) []*transport.Session { return g.sessions.ofUser(user) }
 

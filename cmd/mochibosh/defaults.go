@@ -12,6 +12,7 @@ import (
 	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/bus/api"
 	"github.com/mochibosh/mochibosh/backends/bus/receipthook"
+	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 	"github.com/mochibosh/mochibosh/backends/jetstream"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/bosh"
@@ -66,6 +67,14 @@ func defaults() kong.Vars {
 		"max_receipts_per_session": strconv.Itoa(bus.DefaultMaxReceiptsPerSession),
 		"max_members":              strconv.Itoa(bus.DefaultMaxMembers),
 		"max_member_info":          size(bus.DefaultMaxInfo).String(),
+
+		"web_push_max_subscriptions": strconv.Itoa(webpush.DefaultMaxSubscriptions),
+		"web_push_max_per_user":      strconv.Itoa(webpush.DefaultMaxSubscriptionsPerUser),
+		"web_push_max_topics":        strconv.Itoa(webpush.DefaultMaxTopics),
+		"web_push_max_payload":       size(webpush.DefaultMaxPayload).String(),
+		"web_push_max_waiting":       strconv.Itoa(webpush.DefaultMaxWaiting),
+		"web_push_max_attempts":      strconv.Itoa(webpush.DefaultMaxAttempts),
+		"web_push_max_requests":      strconv.Itoa(webpush.DefaultConcurrent),
 	}
 	for name, d := range map[string]time.Duration{
 		"bosh_wait":               bosh.DefaultWait,
@@ -83,6 +92,9 @@ func defaults() kong.Vars {
 		"receipt_webhook_timeout": receipthook.DefaultTimeout,
 		"receipt_webhook_retry":   receipthook.DefaultRetry,
 		"webhook_cache":           webhook.DefaultCacheAge,
+		"web_push_max_pause":      webpush.DefaultMaxPause,
+		"web_push_max_after":      webpush.DefaultMaxAfter,
+		"web_push_timeout":        webpush.DefaultTimeout,
 		"connect_timeout":         xmpp.DefaultConnectTimeout,
 		"connect_retry":           xmpp.DefaultRetryFor,
 		"handshake_timeout":       xmpp.DefaultHandshakeTimeout,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/bus/api"
+	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/discovery"
 	"github.com/mochibosh/mochibosh/internal/clientaddr"
@@ -21,8 +22,9 @@ type gateway struct {
 	logger    *slog.Logger
 	manager   *transport.Manager
 	backend   *backend
-	allowed   *permission  // nil: there is no event bus
-	api       *api.Handler // nil: there is none
+	allowed   *permission     // nil: there is no event bus
+	api       *api.Handler    // nil: there is none
+	pusher    *webpush.Pusher // nil: there is no Web Push
 	admission *admission
 	attempts  *attempts
 	state     *state            // nil: nothing outlives the process
@@ -105,6 +107,13 @@ func (g *gateway) openBus() error {
 		return err
 	}
 	o := g.busOptions()
+	web, err := s.webPushOptions()
+	if err != nil {
+		return err
+	}
+	if web != nil {
+		topics = append([]bus.TopicRule{webpush.TopicRule()}, topics...)
+	}
 	o.Topics, o.OnlyKnown = topics, s.KnownTopics
 	if g.cluster, err = joinCluster(s, o, g.logger); err != nil {
 		return err
@@ -125,7 +134,7 @@ func (g *gateway) openBus() error {
 		return err
 	}
 	g.backend.bus = g.newBus(o)
-	g.api = api.NewHandler(g.backend.bus, &api.Options{
+	apiOptions := &api.Options{
 		Open:        s.Dev,
 		Attempts:    g.attempts,
 		MaxBody:     int(s.APIMaxBody),
@@ -135,7 +144,14 @@ func (g *gateway) openBus() error {
 		BodyTimeout: s.BodyTimeout,
 		BodyRate:    s.bodyRate(),
 		Logger:      g.logger,
-	})
+	}
+	if web != nil {
+		if err := g.openWebPush(web); err != nil {
+			return err
+		}
+		apiOptions.Pusher = g.pusher
+	}
+	g.api = api.NewHandler(g.backend.bus, apiOptions)
 	g.renew(r)
 	if s.Dev {
 		g.logger.Warn("development mode: everybody on this machine may do everything on the event bus")

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -33,6 +34,7 @@ type metrics struct {
 	open      *prometheus.GaugeVec
 	durations *prometheus.HistogramVec
 	reloads   *prometheus.CounterVec
+	pushes    *prometheus.CounterVec
 
 	traffic sync.Map // *traffic by protocol
 }
@@ -56,6 +58,7 @@ func newMetrics() *metrics {
 	}
 	seconds := []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}
 
+	m.pushes = counter("web_push_total", "Push notifications, by what became of them: sent, expired with their subscription, or why they were given up.", "result")
 	m.sessions = gauge("sessions", "Live sessions.", "protocol")
 	m.started = counter("sessions_started_total", "Sessions that began.", "protocol")
 	m.ended = counter("sessions_ended_total", "Sessions that ended, by why.", "protocol", "condition")
@@ -90,6 +93,23 @@ func (m *metrics) watch(manager *transport.Manager, budget *transport.Budget) {
 		Name:      "sessions_remembered",
 		Help:      "Sessions that are over, and remembered for late requests.",
 	}, func() float64 { return float64(manager.Stats().Ended) }))
+}
+
+// webPushTrace returns what Web Push is to tell.
+func (m *metrics) webPushTrace() webpush.Trace {
+	return webpush.Trace{
+		Sent:    m.pushes.WithLabelValues("sent").Inc,
+		Expired: m.pushes.WithLabelValues("expired").Inc,
+		Failed:  func(reason string) { m.pushes.WithLabelValues(reason).Inc() },
+	}
+}
+
+func (m *metrics) watchWebPush(p *webpush.Pusher) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "mochibosh",
+		Name:      "web_push_waiting",
+		Help:      "Push notifications that wait to be sent, or for an acknowledgement.",
+	}, func() float64 { return float64(p.Waiting()) }))
 }
 
 // trace returns what the session core is to tell.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 )
 
 // pubCommand publishes: with a key by the API, else as a client.
@@ -13,6 +14,18 @@ type pubCommand struct {
 	ID         string `name:"id" placeholder:"ID" help:"Makes repeating harmless. Only with DATA."`
 	MessageKey string `name:"message-key" placeholder:"KEY" help:"What the message is about."`
 	Receipts   string `placeholder:"TOPIC" help:"Topic in which to publish who has acknowledged the message."`
+	Push       string `name:"web-push" placeholder:"JSON" help:"Notification for users who are not there: {\"title\":\"Hello\",\"after\":10}. Only with --key."`
+}
+
+// Validate implements a hook of kong.
+func (c *pubCommand) Validate() error {
+	switch {
+	case c.Push != "" && c.Key == "":
+		return errors.New("--web-push: needs --key: clients send no notifications")
+	case c.Push != "" && !json.Valid([]byte(c.Push)):
+		return errors.New("--web-push: is not JSON")
+	}
+	return c.remote.Validate()
 }
 
 // Run publishes, and prints where each message is.
@@ -57,6 +70,9 @@ func (c *pubCommand) message(data json.RawMessage, id string) map[string]any {
 	}
 	if c.Receipts != "" {
 		m["receipts"] = c.Receipts
+	}
+	if c.Push != "" {
+		m["push"] = json.RawMessage(c.Push)
 	}
 	return m
 }

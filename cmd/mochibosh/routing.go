@@ -72,6 +72,9 @@ func (g *gateway) handlers() (outer, inner http.Handler) {
 		route("sse", g.only(s.Push, sse.NewHandler(g.manager, options)), pathPush+"/sse")
 		sockets := websocket.NewHandler(g.manager, &websocket.Options{Push: options, Compression: s.WebSocketCompress, CompressFrom: s.WebSocketCompressFrom})
 		route("push-websocket", g.only(s.Push, g.refuse(sockets)), pathPush+"/ws")
+		if g.pusher != nil {
+			route("web-push", g.only(s.Push, g.webPush()), pathWebPush)
+		}
 		route("api", g.only(s.Push, g.api), api.Paths()...)
 		r.PathPrefix(api.Path).Handler(g.observed("api", g.only(s.Push, g.api))) // which says that there is nothing
 		r.Handle(strings.TrimSuffix(pathDoctor, "/"), http.RedirectHandler(pathDoctor, http.StatusFound))

@@ -136,6 +136,11 @@ func (s *server) shutdown() error {
 		s.logger.Warn("not everything ended in time", "timeout", s.in.ShutdownTimeout, "error", err)
 		s.http.Close()
 	}
+	if p := s.gateway.pusher; p != nil {
+		if err := p.Close(ctx); err != nil {
+			s.logger.Warn("push notifications are lost", "error", err)
+		}
+	}
 	s.gateway.state.finish()
 	s.gateway.cluster.close()
 	s.logger.Info("down")

@@ -105,6 +105,22 @@ type settings struct {
 	ReceiptWebhookTimeout time.Duration `default:"${receipt_webhook_timeout}" group:"push" help:"How long it may take to answer."`
 	ReceiptWebhookRetry   time.Duration `default:"${receipt_webhook_retry}" group:"push" help:"How long receipts are posted again that it does not take. 0: not at all."`
 
+	WebPushKey              string        `placeholder:"FILE" group:"push" help:"Private key by which push services know this server, as 'mochibosh vapid' makes it. Default: there is no Web Push."`
+	WebPushSubject          string        `placeholder:"URL" group:"push" help:"How operators of push services reach you: mailto:ops@chat.example, or an https URL."`
+	WebPushHost             []string      `placeholder:"HOST" group:"push" help:"Push service that may be posted to: a name, *. and the end of names, or *. Default: those of Chrome, Edge, Firefox and Safari. Repeats."`
+	WebPushNetwork          []string      `placeholder:"CIDR" group:"push" help:"Network that push services may be in although it is not public, on any port. Repeats."`
+	WebPushCA               string        `name:"web-push-ca" placeholder:"FILE" group:"push" help:"Certificates that sign those of push services, in PEM. Default: those of the system."`
+	WebPushMaxSubscriptions int           `default:"${web_push_max_subscriptions}" group:"push" help:"Push subscriptions of all users."`
+	WebPushMaxPerUser       int           `default:"${web_push_max_per_user}" group:"push" help:"Push subscriptions of one user. With more, the oldest is forgotten."`
+	WebPushMaxTopics        int           `default:"${web_push_max_topics}" group:"push" help:"Topics of one push subscription."`
+	WebPushMaxPayload       size          `default:"${web_push_max_payload}" group:"push" help:"Size of a notification. There is room for 3993 bytes."`
+	WebPushMaxWaiting       int           `default:"${web_push_max_waiting}" group:"push" help:"Notifications that wait to be sent, or for an acknowledgement. More are not sent."`
+	WebPushMaxAttempts      int           `default:"${web_push_max_attempts}" group:"push" help:"How often one is sent to a push service that does not take it."`
+	WebPushMaxPause         time.Duration `default:"${web_push_max_pause}" group:"push" help:"Longest time between two attempts. A push service that wants a longer one is not asked again."`
+	WebPushMaxAfter         time.Duration `default:"${web_push_max_after}" group:"push" help:"Longest time that a notification may wait for an acknowledgement."`
+	WebPushMaxRequests      int           `default:"${web_push_max_requests}" group:"push" help:"Requests to push services at once; others wait."`
+	WebPushTimeout          time.Duration `default:"${web_push_timeout}" group:"push" help:"How long one may take."`
+
 	MaxSessions        int          `default:"100000" group:"limits" help:"Sessions at once. New ones get 503."`
 	MaxSessionsPerIP   int          `name:"max-sessions-per-ip" default:"1000" group:"limits" help:"Sessions at once of one address, or one /64 of IPv6. New ones get 429. 0: any number."`
 	MaxSessionsPerUser int          `default:"100" group:"limits" help:"Sessions at once of one user, where users sign in. New ones get 429. 0: any number."`

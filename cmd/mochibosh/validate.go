@@ -102,6 +102,9 @@ func (s *settings) validateBus() (errs []error) {
 	if s.ReceiptWebhookRetry < 0 {
 		fail("receipt-webhook-retry: must not be below zero")
 	}
+	if err := s.validateWebPush(); err != nil {
+		errs = append(errs, err)
+	}
 	return errs
 }
 
@@ -131,6 +134,13 @@ func (s *settings) positiveNumbers() []namedNumber {
 		{"max-members", s.MaxMembers},
 		{"max-receipts", s.MaxReceipts},
 		{"max-receipts-per-session", s.MaxReceiptsPerSession},
+		{"web-push-max-subscriptions", s.WebPushMaxSubscriptions},
+		{"web-push-max-per-user", s.WebPushMaxPerUser},
+		{"web-push-max-topics", s.WebPushMaxTopics},
+		{"web-push-max-payload", int(s.WebPushMaxPayload)},
+		{"web-push-max-waiting", s.WebPushMaxWaiting},
+		{"web-push-max-attempts", s.WebPushMaxAttempts},
+		{"web-push-max-requests", s.WebPushMaxRequests},
 	}
 }
 
@@ -156,6 +166,9 @@ func (s *settings) positiveDurations() []namedDuration {
 		{"token-jwks-refresh", s.TokenJWKSRefresh},
 		{"webhook-timeout", s.WebhookTimeout},
 		{"receipt-webhook-timeout", s.ReceiptWebhookTimeout},
+		{"web-push-max-pause", s.WebPushMaxPause},
+		{"web-push-max-after", s.WebPushMaxAfter},
+		{"web-push-timeout", s.WebPushTimeout},
 		{"shutdown-timeout", s.ShutdownTimeout},
 		{"durability-interval", s.DurabilityInterval},
 	}

@@ -58,9 +58,18 @@ type Options struct {
 	// BodyRate is how many bytes of it have to arrive in a second. Negative: any
 	// number.
 	BodyRate int
+	// Pusher publishes messages that have a notification. Nil: they are refused.
+	Pusher Pusher
 	// Logger takes refusals (Info) and faults (Error); never keys or payloads.
 	// Nil: no logs.
 	Logger *slog.Logger
+}
+
+// A Pusher publishes a message with a notification, as JSON, for those who are not
+// there: webpush.Pusher is one. Errors are those of bus.Bus.Publish, and a *bus.Error
+// with BadRequest for a notification that is none.
+type Pusher interface {
+	PublishJSON(ctx context.Context, topic string, data json.RawMessage, opts *bus.PublishOptions, push json.RawMessage) (bus.Published, error)
 }
 
 // Path is where a [Handler] serves: below it are the operations.

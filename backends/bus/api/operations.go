@@ -61,6 +61,8 @@ type message struct {
 	Key  string          `json:"key,omitempty"`
 	// Receipts is the topic for receipts.
 	Receipts string `json:"receipts,omitempty"`
+	// Push is the notification for those who are not there.
+	Push json.RawMessage `json:"push,omitempty"`
 }
 
 func (m *message) options() bus.PublishOptions {
@@ -136,12 +138,24 @@ func (c caller) publishOne(ctx context.Context, topic string, m *message) (any, 
 	if err := c.hurries(1); err != nil {
 		return nil, err
 	}
-	opts := m.options()
-	done, err := c.handler.bus.Publish(ctx, topic, m.Data, &opts)
+	done, err := c.send(ctx, topic, m)
 	if err != nil {
 		return nil, err
 	}
 	return &published{topic, done}, nil
+}
+
+// send publishes what may be published, with a notification if there is one.
+func (c caller) send(ctx context.Context, topic string, m *message) (bus.Published, error) {
+	opts := m.options()
+	switch p := c.handler.opts.Pusher; {
+	case m.Push == nil:
+		return c.handler.bus.Publish(ctx, topic, m.Data, &opts)
+	case p == nil:
+		return bus.Published{}, badRequest("push: there is no Web Push here")
+	default:
+		return p.PublishJSON(ctx, topic, m.Data, &opts, m.Push)
+	}
 }
 
 type item struct {
@@ -169,9 +183,8 @@ func (c caller) publishBatch(ctx context.Context, q *batch) (any, error) {
 		all.Results[i] = result{Topic: m.Topic}
 		err := errors.Join(m.check(), c.mayPublish(m.Topic, &m.message))
 		if err == nil {
-			opts := m.options()
 			var done bus.Published
-			if done, err = c.handler.bus.Publish(ctx, m.Topic, m.Data, &opts); err == nil {
+			if done, err = c.send(ctx, m.Topic, &m.message); err == nil {
 				all.Results[i].Published = &done
 			}
 		}
