@@ -21,7 +21,7 @@ func (s shelf) Save(_ context.Context, id string, snapshot []byte, _ uint64) (ui
 	s[id] = append([]byte(nil), snapshot...)
 	return 1, nil
 }
-func (s shelf) Delete(_ context.Context, id string) error { delete(s, id); return nil }
+func (s shelf) Delete(_ context.Context, id string, _ uint64) error { delete(s, id); return nil }
 
 // A session belongs to its user in the next process, too, with what its newest
 // token grants, and until that ends.
