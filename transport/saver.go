@@ -98,6 +98,7 @@ func (s *Session) store() {
 			over = s.machine.end != nil
 			if over && errors.Is(s.machine.end, ErrElsewhere) {
 				out.elsewhere()
+				out.replies = notServed(out.replies) // of before, and not stored
 			}
 			if !over && !out.empty() && (s.storable() || revision > 0) {
 				snap = s.snapshot(streams, now)

@@ -85,6 +85,30 @@ func TestStore(t *testing.T) {
 		}
 		next.Shutdown(t.Context())
 	}))
+	t.Run("what waits to be stored when it turns out to be another's is not told either", bubble(func(t *testing.T) {
+		store, b := newShelf(), new(counting)
+		s := newStored(t, store, b)
+		s.Stored(t.Context())
+		next := crash(t, store, b)
+		lookup(t, next, s.ID())
+
+		store.held = make(chan struct{})
+		stored := make(chan error)
+		go func() { stored <- s.Stored(t.Context()) }() // it is on its way, in vain
+		synctest.Wait()
+		time.Sleep(time.Second)
+		push(t.Context(), s, 1, "a").wantDone(t, "taken by the old one")
+		p := pull(t.Context(), s, Pull{Attach: 1, Wait: -1})
+		p.wantWaiting(t, "for the next time")
+		close(store.held)
+		if err := <-stored; !errors.As(err, new(*Suspended)) {
+			t.Errorf("got %v", err)
+		}
+		if r := p.wantDone(t, "nothing is told"); r.Later == 0 || len(r.Frames) > 0 || r.Ack > 0 {
+			t.Errorf("got %+v", r)
+		}
+		next.Shutdown(t.Context())
+	}))
 	t.Run("what cannot be stored is not acknowledged", bubble(func(t *testing.T) {
 		store := newShelf()
 		s := newStored(t, store, new(counting))
