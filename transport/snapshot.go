@@ -241,7 +241,7 @@ func (m *machine) implausible(streams []savedStream) string {
 	before := uint64(0)
 	for _, a := range m.answers {
 		end := a.first + uint64(a.frames)
-		if a.seq <= before || a.seq >= m.in.next || a.frames < 0 || a.first < 1 || end < a.first || end-1 > m.out.last() {
+		if a.seq <= before || a.seq >= m.in.next || a.frames < 0 || a.first < 1 || end < a.first || end-1 > m.sent {
 			return "answers out of order"
 		}
 		before = a.seq
