@@ -254,6 +254,9 @@ func (s *settings) validateNATS() error {
 	if s.NodeTimeout < time.Second {
 		fail("node-timeout: less than a second")
 	}
+	if s.WebPushKey != "" {
+		fail("web-push-key: not with nats: each server would know only the browsers that were registered with it")
+	}
 	in := s.NATS[0] == embeddedNATS
 	if in && len(s.NATS) > 1 || !in && slices.Contains(s.NATS, embeddedNATS) {
 		fail("nats: embedded and others")
