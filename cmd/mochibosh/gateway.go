@@ -95,6 +95,9 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 	}
 	g.manager = transport.NewManager(o)
 	g.metrics.watch(g.manager, g.budget)
+	if g.cluster != nil {
+		g.metrics.watchNode(g.cluster.node)
+	}
 	return g, nil
 }
 

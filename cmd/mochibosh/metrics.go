@@ -11,6 +11,7 @@ import (
 
 	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 	"github.com/mochibosh/mochibosh/backends/xmpp"
+	"github.com/mochibosh/mochibosh/nodes"
 	"github.com/mochibosh/mochibosh/transport"
 )
 
@@ -110,6 +111,35 @@ func (m *metrics) watchWebPush(p *webpush.Pusher) {
 		Name:      "web_push_waiting",
 		Help:      "Push notifications that wait to be sent, or for an acknowledgement.",
 	}, func() float64 { return float64(p.Waiting()) }))
+}
+
+// watchNode shows what this server has to do with others.
+func (m *metrics) watchNode(n *nodes.Node) {
+	for _, g := range []struct {
+		name, help string
+		value      func(nodes.Stats) float64
+	}{
+		{"node_peers", "Other servers that are there.", func(s nodes.Stats) float64 { return float64(s.Peers) }},
+		{"node_waiting", "Requests of clients here that other servers are to answer.", func(s nodes.Stats) float64 { return float64(s.Waiting) }},
+		{"node_serving", "Requests of clients elsewhere that wait here.", func(s nodes.Stats) float64 { return float64(s.Serving) }},
+	} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "mochibosh", Name: g.name, Help: g.help,
+		}, func() float64 { return g.value(n.Stats()) }))
+	}
+	for _, c := range []struct {
+		name, help string
+		value      func(nodes.Stats) float64
+	}{
+		{"node_forwarded_total", "Requests passed on to other servers.", func(s nodes.Stats) float64 { return float64(s.Forwarded) }},
+		{"node_served_total", "Requests that other servers passed on.", func(s nodes.Stats) float64 { return float64(s.Served) }},
+		{"node_failed_total", "Requests that could not be passed on, or were not answered: their clients repeat them.", func(s nodes.Stats) float64 { return float64(s.Failed) }},
+		{"node_taken_over_total", "Sessions of servers that were gone.", func(s nodes.Stats) float64 { return float64(s.TakenOver) }},
+	} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "mochibosh", Name: c.name, Help: c.help,
+		}, func() float64 { return c.value(n.Stats()) }))
+	}
 }
 
 // trace returns what the session core is to tell.

@@ -54,6 +54,9 @@ func TestNATSWithin(t *testing.T) {
 
 	p = start(t, args...)
 	s.url = p.url
+	if all := call(t, "GET", p.url+"/metrics", "").body; !strings.Contains(all, "mochibosh_node_peers 0\n") {
+		t.Error("its metrics do not tell of other servers")
+	}
 	s.post(`"first":4,"messages":[{"op":"publish","topic":"t","data":"three"}]`).wantStatus(t, 200)
 	var all strings.Builder
 	for ack, attach := 0, 1; strings.Count(all.String(), `"data"`) < 3 && attach < 20; attach++ {
