@@ -16,8 +16,8 @@ func TestNothingIsLost(t *testing.T) {
 		t.Fatalf("%v: %s", err, said)
 	}
 	for _, test := range []struct{ nats, only string }{
-		{"embedded", "^a node is killed"},
-		{"embedded", "^rolling"},
+		{"embedded", "^a bad network, and a node is killed"},
+		{"embedded", "^a bad network, and rolling"},
 		{"external", "^partition"},
 		{"external", "^a node is stopped"},
 	} {

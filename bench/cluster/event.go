@@ -10,17 +10,14 @@ import (
 // An event happens to the nodes while clients talk.
 type event struct {
 	name     string
+	bad      bool // the network of the clients is, all the time
 	external bool // to servers of NATS of their own
 	happen   func(ctx context.Context, w *world) error
 }
 
 var events = []event{
 	{name: "nothing", happen: func(context.Context, *world) error { return nil }},
-	{name: "a node is killed, and comes back", happen: func(ctx context.Context, w *world) error {
-		w.nodes[0].end(syscall.SIGKILL)
-		pause(ctx, w.away)
-		return w.begin(0)
-	}},
+	{name: "a node is killed, and comes back", happen: kill},
 	{name: "a node is stopped, and goes on", happen: func(ctx context.Context, w *world) error {
 		if err := w.each(0, syscall.SIGSTOP); err != nil {
 			return err
@@ -35,16 +32,26 @@ var events = []event{
 		pause(ctx, w.away)
 		return w.heal(0)
 	}},
-	{name: "rolling restart of all", happen: func(ctx context.Context, w *world) error {
-		for i := range w.nodes {
-			w.nodes[i].end(syscall.SIGTERM)
-			if err := w.begin(i); err != nil {
+	{name: "a node is cut off for a second or two, again and again", happen: func(ctx context.Context, w *world) error {
+		for i := range 6 {
+			if err := w.cut(0); err != nil {
 				return err
 			}
-			pause(ctx, w.between/4)
+			pause(ctx, w.away/8*time.Duration(1+i%2))
+			if err := w.heal(0); err != nil {
+				return err
+			}
+			pause(ctx, w.away/8)
 		}
 		return nil
 	}},
+	{name: "rolling restart of all", happen: restart},
+	{name: "a bad network", bad: true, happen: func(ctx context.Context, w *world) error {
+		pause(ctx, w.away)
+		return nil
+	}},
+	{name: "a bad network, and a node is killed, and comes back", bad: true, happen: kill},
+	{name: "a bad network, and rolling restart of all", bad: true, happen: restart},
 	{name: "a server of NATS is killed, and comes back", external: true, happen: func(ctx context.Context, w *world) error {
 		w.nats[0].end(syscall.SIGKILL)
 		pause(ctx, w.away)
@@ -64,6 +71,23 @@ var events = []event{
 		}
 		return nil
 	}},
+}
+
+func kill(ctx context.Context, w *world) error {
+	w.nodes[0].end(syscall.SIGKILL)
+	pause(ctx, w.away)
+	return w.begin(0)
+}
+
+func restart(ctx context.Context, w *world) error {
+	for i := range w.nodes {
+		w.nodes[i].end(syscall.SIGTERM)
+		if err := w.begin(i); err != nil {
+			return err
+		}
+		pause(ctx, w.between/4)
+	}
+	return nil
 }
 
 // begin starts a node that has ended.

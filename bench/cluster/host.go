@@ -92,6 +92,7 @@ func (h *host) link(state string) error { return do("ip link set " + h.name + " 
 func (n *network) close() {
 	for _, h := range n.hosts {
 		if h.keeper != nil {
+			_ = do("ip link del " + h.name) // with its namespace it goes later
 			h.keeper.Process.Kill()
 			h.keeper.Wait()
 		}

@@ -6,7 +6,8 @@
 //	go run ./bench/cluster
 //	go run ./bench/cluster -only 'partition' -nats external
 //
-// Each node has a network namespace of its own. Where those cannot be made, for
+// In a bad network, clients reach the balancer through a proxy that loses, doubles,
+// delays and cuts (internal/chaos). Each node has a network namespace of its own. Where those cannot be made, for
 // want of rights, all is on loopback, and it says so; then a partition is only one
 // from NATS. It fails if a message does not come back once, and in its place.
 //

@@ -28,6 +28,11 @@ func run(ctx context.Context, s setup, e event) (*result, error) {
 		return nil, err
 	}
 	defer w.close()
+	if e.bad {
+		if err := w.worsen(); err != nil {
+			return nil, err
+		}
+	}
 	crowd := witness.Crowd{Clients: s.clients, Every: s.every, Carriers: s.carriers, URL: func() string { return w.url }}
 	r := &result{setup: s, event: e}
 	r.Tally, err = crowd.Run(ctx, func(ctx context.Context) error {
@@ -36,6 +41,7 @@ func run(ctx context.Context, s setup, e event) (*result, error) {
 			return err
 		}
 		pause(ctx, s.between)
+		w.soothe()
 		return nil
 	})
 	return r, err

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"text/template"
 	"time"
+
+	"github.com/mochibosh/mochibosh/internal/chaos"
 )
 
 // A world is nodes, NATS and the balancer.
@@ -26,6 +28,7 @@ type world struct {
 	nats    []*process
 	wires   []*wire // on loopback, from nodes to NATS
 	front   *process
+	chaos   *chaos.Proxy // before the balancer; nil: none
 	url     string
 	dir     string
 }
@@ -244,7 +247,28 @@ func (w *world) startFront() error {
 	return fmt.Errorf("the balancer does not get ready: %s", w.front.out)
 }
 
+// worsen has clients come to the balancer through a bad network: one exchange in ten
+// is lost, doubled, late or cut. A copy may well come to another node.
+func (w *world) worsen() error {
+	var err error
+	w.chaos, err = chaos.Listen(strings.TrimPrefix(w.url, "http://"), &chaos.Options{Exchanges: chaos.Bad, Pieces: chaos.BadStream})
+	if err == nil {
+		w.url = "http://" + w.chaos.Addr()
+	}
+	return err
+}
+
+// soothe lets everything arrive from now on.
+func (w *world) soothe() {
+	if w.chaos != nil {
+		w.chaos.Calm()
+	}
+}
+
 func (w *world) close() {
+	if w.chaos != nil {
+		w.chaos.Close()
+	}
 	for _, p := range append(append(append([]*process{}, w.nodes...), w.nats...), w.front) {
 		if p != nil {
 			p.end(syscall.SIGKILL)

@@ -47,8 +47,11 @@ func (c *client) postBOSH(ctx context.Context, rid int, attrs, payload string) (
 	if err := xml.Unmarshal(data, b); err != nil {
 		return nil, err
 	}
-	if b.Type == "terminate" {
+	switch b.Type {
+	case "terminate":
 		return nil, &refusal{code: "end", text: b.Condition}
+	case "error": // to be repeated (XEP-0124 §17.3)
+		return nil, &refusal{code: "repeat"}
 	}
 	return b, nil
 }

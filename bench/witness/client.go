@@ -34,6 +34,7 @@ type client struct {
 	want     int         // number of the message that is to come
 	doubled  int
 	wrong    int
+	astray   string // the first of these two
 	longest  time.Duration
 	err      error
 }
@@ -109,9 +110,13 @@ func (c *client) take(frame []byte) {
 	}
 	switch {
 	case m.Data < c.want:
-		c.doubled++
+		if c.doubled++; c.astray == "" {
+			c.astray = fmt.Sprintf("%s, %s: %s came again", c.topic, c.carrier, frame)
+		}
 	case m.Data > c.want:
-		c.wrong++
+		if c.wrong++; c.astray == "" {
+			c.astray = fmt.Sprintf("%s, %s: %s came instead of %d", c.topic, c.carrier, frame, c.want)
+		}
 	default:
 		c.longest = max(c.longest, time.Since(c.begun[m.Data-1]))
 		c.want++
@@ -158,6 +163,9 @@ func (c *client) report(t *Tally) {
 	t.Doubled += c.doubled
 	t.Misordered += c.wrong
 	t.Gaps = append(t.Gaps, c.longest)
+	if c.astray != "" {
+		t.Astray = append(t.Astray, c.astray)
+	}
 	if c.err != nil {
 		t.Errs = append(t.Errs, c.err)
 	}

@@ -72,6 +72,7 @@ func (c Crowd) Run(ctx context.Context, during func(ctx context.Context) error) 
 type Tally struct {
 	Sent, Came, Doubled, Misordered int
 	Gaps                            []time.Duration // the longest wait for a message of each client, ascending
+	Astray                          []string        // the first doubled or out of order of each client that had one
 	Errs                            []error         // of clients whose session was lost
 }
 
@@ -83,7 +84,7 @@ func (t *Tally) Err() error {
 	if len(t.Errs) == 0 && t.Lost() == 0 && t.Doubled == 0 && t.Misordered == 0 {
 		return nil
 	}
-	return fmt.Errorf("of %d messages %d are lost, %d doubled, %d out of order; sessions lost: %v", t.Sent, t.Lost(), t.Doubled, t.Misordered, t.Errs)
+	return fmt.Errorf("of %d messages %d are lost, %d doubled, %d out of order; sessions lost: %v; %v", t.Sent, t.Lost(), t.Doubled, t.Misordered, t.Errs, t.Astray)
 }
 
 // Gap returns a time that so many percent of the clients never waited longer for
