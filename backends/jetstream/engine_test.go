@@ -192,3 +192,23 @@ type guests struct {
 }
 
 func (g *guests) Left(m bus.Member) { g.left <- m.ID }
+
+// What was published already is not published again, not even by a process that asks a
+// server of NATS which is behind the others.
+func TestPublishedOnceThoughAServerIsBehind(t *testing.T) {
+	s := startNATS(t)
+	a, b := newEngine(t, connect(t, s), "a", nil), newEngine(t, connect(t, s), "b", nil)
+	command := bus.Publication{Data: []byte("1"), Origin: bus.Origin{Session: "s", Stream: "bus", Number: 1}}
+	first, err := a.Publish(t.Context(), "t", command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := b.Behind()
+	again, err := b.Publish(t.Context(), "t", command)
+	if err != nil || again.Position != first.Position {
+		t.Errorf("published at %v, %v, and before at %v", again.Position, err, first.Position)
+	}
+	if !asked() {
+		t.Error("nobody was asked")
+	}
+}

@@ -19,6 +19,7 @@ type log struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	name   string
+	direct func(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error) // readOnce, but in tests
 }
 
 // open makes the stream if it is not there, and changes it to these settings.
@@ -47,7 +48,9 @@ func (o *Options) open(ctx context.Context, cfg jetstream.StreamConfig) (*log, e
 	if info.Config.Metadata[epochKey] == "" {
 		return nil, fmt.Errorf("jetstream: stream %s is somebody else's", cfg.Name)
 	}
-	return &log{opts: o, js: js, stream: stream, name: cfg.Name}, nil
+	l := &log{opts: o, js: js, stream: stream, name: cfg.Name}
+	l.direct = l.readOnce
+	return l, nil
 }
 
 const epochKey = "epoch"
@@ -207,7 +210,7 @@ const (
 func (l *log) read(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error) {
 	for {
 		once, cancel := context.WithTimeout(ctx, patience)
-		messages, more, err = l.readOnce(once, subject, from, since)
+		messages, more, err = l.direct(once, subject, from, since)
 		cancel()
 		if err == nil {
 			return messages, more, nil

@@ -169,7 +169,9 @@ func (t *tail) learn(ctx context.Context) error {
 		at     int64
 	}
 	var all []seen
-	err := t.batches(ctx, time.Now().Add(-t.engine.limits.IDAge), 0, func(b *batch) {
+	// Up to the end, since who answers may be behind, and what is missing would be
+	// published again.
+	err := t.batches(ctx, time.Now().Add(-t.engine.limits.IDAge), last, func(b *batch) {
 		for i := range b.items {
 			all = append(all, seen{&b.items[i], b.first + uint64(i), b.at})
 		}
