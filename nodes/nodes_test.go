@@ -288,6 +288,37 @@ func TestStoreIsAway(t *testing.T) {
 	x.until(a, "there again")
 }
 
+// A session of a dead node that is stored in a format of a later version, or in one of
+// its record: who cannot read it leaves it alone, and its client comes again, to a node
+// that can.
+func TestSessionsOfALaterVersion(t *testing.T) {
+	w := newWorld(t, true)
+	a, b := w.join("a"), w.join("b")
+	x := create(t, a, "")
+	x.subscribe(a, "t")
+	a.die()
+	change := func(at int, by byte) {
+		w.shelf.Lock()
+		defer w.shelf.Unlock()
+		k := w.shelf.saved[x.session]
+		k.data = slices.Clone(k.data)
+		k.data[at] += by
+		w.shelf.saved[x.session] = k
+	}
+	const record, snapshot = 0, len("\x01\x01a")
+	for _, at := range []int{record, snapshot} {
+		change(at, 1)
+		for range 2 {
+			if status, o, _ := x.try(b, object{}); status != http.StatusServiceUnavailable {
+				t.Errorf("status %d, %+v", status, o)
+			}
+		}
+		change(at, 255) // back
+	}
+	x.publish(b, "t", "read by who can")
+	x.until(b, "read by who can")
+}
+
 func TestBounds(t *testing.T) {
 	w := newWorld(t, true)
 	a := w.join("a")

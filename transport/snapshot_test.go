@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -57,7 +58,25 @@ func someSession() (*machine, []savedStream) {
 
 func TestSnapshot(t *testing.T) {
 	m, streams := someSession()
-	snap := encodeSnapshot(nil, m, streams, someTime)
+	t.Run("of this version", func(t *testing.T) { testSnapshot(t, encodeSnapshot(nil, m, streams, someTime)) })
+	t.Run("of version 1", func(t *testing.T) {
+		snap, err := hex.DecodeString(snapshotOf1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		testSnapshot(t, snap)
+	})
+}
+
+// snapshotOf1 is what version 1 wrote of someSession. It has to be read for as long as
+// servers may be replaced one after the other.
+const snapshotOf1 = "" +
+	"01066c6f636b65640673336372657480e0ba84bf0380b09dc2df0180c0f588fe0604080700d00fd00f0202746f0468657265" +
+	"0376657203312e3601046f70656e0900020173036f6e650001730374776f010d6261636b656e642d6572726f720662726f6b" +
+	"656e0000010377687901000380b09dc2df010107010207010566697273740000000001080001067365636f6e640000000201" +
+	"7304686572650100016200010205746f6b656e01740000000100"
+
+func testSnapshot(t *testing.T, snap []byte) {
 	later := someTime.Add(time.Hour)
 	got, gotStreams, err := decodeSnapshot(snap, anyLock, later)
 	if err != nil {

@@ -27,6 +27,18 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// What version 1 stored, byte for byte, has to be read for as long as it is kept; and
+// what a later one adds is left out.
+func TestBatchOfOtherVersions(t *testing.T) {
+	const of1 = "\x01\x02id\x07\x80\xf4\x03\x02" + "\x07{\"a\":1}\x01x\x01k\x01u\x01r\x07s bus 1" + "\x012\x00\x00\x00\x00\x00"
+	want := &batch{id: "id", first: 7, at: 32000, items: []item{{data: `{"a":1}`, id: "x", key: "k", user: "u", receipts: "r", origin: "s bus 1"}, {data: "2"}}}
+	for name, data := range map[string]string{"version 1": of1, "a later one": of1 + "more"} {
+		if got, err := parseBatch([]byte(data)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+}
+
 func TestTokens(t *testing.T) {
 	for text, want := range map[string]string{"news": "news", "a.b": "a=2Eb", "*": "=2A", "=": "=3D", "": "=", "ä": "=C3=A4", "a b>": "a=20b=3E"} {
 		if got := token(text); got != want {

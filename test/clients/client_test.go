@@ -151,7 +151,7 @@ func (c *client) wantNumbered(messages int, back recovery) {
 		case e, ok := <-c.events:
 			n := slices.Index(missing, e.Body)
 			switch {
-			case ok && e.Event == "online" && online:
+			case ok && e.Event == "online" && e.Resumed && online:
 				online = false
 			case ok && e.Event == "message" && (n == 0 || n > 0 && back == disordered):
 				missing = slices.Delete(missing, n, n+1)

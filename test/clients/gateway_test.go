@@ -64,6 +64,7 @@ func startGateway(t *testing.T, server string) string {
 type wire struct {
 	net.Listener
 	mu    sync.Mutex
+	to    string            // host:port
 	conns map[net.Conn]bool // true: the last that it carried was to the gateway
 	asked sync.Cond         // when one becomes true
 	loss  *loss             // what is to be lost next, if anything
@@ -76,7 +77,7 @@ func newWire(t *testing.T, to string) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{Listener: l, conns: make(map[net.Conn]bool)}
+	w := &wire{Listener: l, to: to, conns: make(map[net.Conn]bool)}
 	w.asked.L = &w.mu
 	var carrying sync.WaitGroup
 	carrying.Go(func() {
@@ -85,7 +86,7 @@ func newWire(t *testing.T, to string) *wire {
 			if err != nil {
 				return
 			}
-			far, err := net.Dial("tcp", to)
+			far, err := net.Dial("tcp", w.end())
 			if err != nil {
 				near.Close()
 				continue
@@ -138,6 +139,19 @@ func (w *wire) mark(near net.Conn, asks bool) {
 	if asks {
 		w.asked.Broadcast()
 	}
+}
+
+func (w *wire) end() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to
+}
+
+// lead has new connections go to another address.
+func (w *wire) lead(to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
 }
 
 // cut breaks every connection that there is now. New ones are carried.

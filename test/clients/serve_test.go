@@ -13,10 +13,7 @@ import (
 // TestServe has clients come through the program as an operator runs it, which
 // speaks TLS with the servers.
 func TestServe(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "mochibosh")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/mochibosh").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := build(t)
 	opts := &xmpptest.Options{Domain: domain, Users: names(4)}
 	prosody, ejabberd := xmpptest.StartProsody(t, opts), xmpptest.StartEjabberd(t, opts)
 	for _, test := range []struct{ name, addr, options string }{
@@ -26,7 +23,7 @@ func TestServe(t *testing.T) {
 		{"ejabberd with direct TLS", ejabberd.DirectTLS, "tls=direct&ca=" + ejabberd.CAFile},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			gateway := serve(t, program, "--xmpp="+domain+"="+test.addr+"?"+test.options)
+			gateway, _ := serve(t, program, "--xmpp="+domain+"="+test.addr+"?"+test.options)
 			scenario{
 				client: javaScript(t, "strophe.mjs", "bosh"),
 				peer:   javaScript(t, "xmpp-client.mjs"),
@@ -36,8 +33,19 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// serve runs the program until the end of the test, and returns host:port.
-func serve(t *testing.T, program string, args ...string) string {
+// build builds the program.
+func build(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "mochibosh")
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/mochibosh").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
+}
+
+// serve runs the program until it is killed, or the end of the test, and returns
+// host:port.
+func serve(t *testing.T, program string, args ...string) (addr string, kill func()) {
 	t.Helper()
 	cmd := exec.Command(program, append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)
 	var said lockedBuffer
@@ -47,9 +55,12 @@ func serve(t *testing.T, program string, args ...string) string {
 	}
 	exited := make(chan struct{})
 	go func() { cmd.Wait(); close(exited) }()
-	t.Cleanup(func() {
+	kill = func() {
 		cmd.Process.Kill()
 		<-exited
+	}
+	t.Cleanup(func() {
+		kill()
 		if t.Failed() {
 			t.Logf("mochibosh said:\n%s", said.String())
 		}
@@ -62,5 +73,5 @@ func serve(t *testing.T, program string, args ...string) string {
 	if m == nil {
 		t.Fatalf("no address in %s", said.String())
 	}
-	return m[1]
+	return m[1], kill
 }

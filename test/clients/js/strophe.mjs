@@ -1,16 +1,25 @@
 // A client made with strophe.js, over BOSH or WebSocket. Over BOSH it repeats
-// its requests when connections break; over WebSocket it logs in again.
+// its requests when connections break; over WebSocket it logs in again, or if told
+// to, resumes its stream (XEP-0198).
 
 import { JSDOM } from 'jsdom';
 import { $iq, $msg, $pres, Strophe } from 'strophe.js';
 import { XMPP_BOSH, XMPP_JID, XMPP_PASSWORD, XMPP_WS, listen, say } from './lines.mjs';
 
 const overBOSH = process.argv[2] === 'bosh';
+const resumes = process.argv[3] === 'resume';
 const url = overBOSH ? XMPP_BOSH : XMPP_WS;
 // The library leaves XMLHttpRequest to the browser; the page is of the same origin.
 globalThis.XMLHttpRequest = new JSDOM('', { url: XMPP_BOSH }).window.XMLHttpRequest;
 
-const connection = new Strophe.Connection(url);
+// What it resumes with is kept in sessionStorage, of a page.
+const kept = new Map();
+const storage = {
+  save: (key, state) => kept.set(key, JSON.stringify(state)),
+  load: (key) => JSON.parse(kept.get(key) ?? 'null'),
+  clear: (key) => kept.delete(key),
+};
+const connection = new Strophe.Connection(url, resumes ? { enableStreamManagement: true, streamManagement: { requestResume: true, storage } } : {});
 let leaving = false;
 
 function connect() {
@@ -40,7 +49,11 @@ function online() {
     if (body && message.getAttribute('type') !== 'error') say('message', { from: message.getAttribute('from'), body: body.textContent });
     return true;
   }, null, 'message');
-  say('online', { jid: connection.jid });
+  if (resumes && connection.hasResumed()) {
+    say('online', { jid: connection.jid, resumed: true });
+    return;
+  }
+  say('online', { jid: connection.jid, resumed: false });
   connection.sendIQ($iq({ type: 'get' }).c('query', { xmlns: 'jabber:iq:roster' }), (result) => {
     say('roster', { items: result.getElementsByTagName('item').length });
   });
