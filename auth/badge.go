@@ -79,7 +79,7 @@ func (b *Badge) Principal() *Principal { return b.principal.Load() }
 // Authorize says whether the client may do something in a topic. The error is
 // a *transport.Termination.
 func (b *Badge) Authorize(ctx context.Context, c Capability, topic string) error {
-	if err := b.guard.opts.Load().authorize(ctx, b.principal.Load(), c, topic); err != nil {
+	if err := b.guard.authorize(ctx, b.principal.Load(), c, topic); err != nil {
 		return b.guard.refuse(ctx, err)
 	}
 	return nil

@@ -58,6 +58,12 @@ func (g *Guard) SignIn(ctx context.Context, token string) (context.Context, erro
 
 func (g *Guard) authenticate(ctx context.Context, token string) (*Principal, error) {
 	o := g.opts.Load()
+	p, err := g.identify(ctx, o, token)
+	o.Trace.signedIn(p, err)
+	return p, err
+}
+
+func (g *Guard) identify(ctx context.Context, o *Options, token string) (*Principal, error) {
 	switch {
 	case token == "" && !o.admitsAnonymous():
 		return nil, &Error{Code: Unauthorized, Text: "a token is needed"}
@@ -160,7 +166,7 @@ func (g *Guard) Authorize(ctx context.Context, c Capability, topic string) error
 	if p == nil {
 		p = &Principal{}
 	}
-	if err := g.opts.Load().authorize(ctx, p, c, topic); err != nil {
+	if err := g.authorize(ctx, p, c, topic); err != nil {
 		return g.refuse(ctx, err)
 	}
 	return nil
@@ -168,6 +174,15 @@ func (g *Guard) Authorize(ctx context.Context, c Capability, topic string) error
 
 // Sessions returns the sessions of a user, the oldest first.
 func (g *Guard) Sessions(user string) []*transport.Session { return g.sessions.ofUser(user) }
+
+func (g *Guard) authorize(ctx context.Context, p *Principal, c Capability, topic string) error {
+	o := g.opts.Load()
+	err := o.authorize(ctx, p, c, topic)
+	if err != nil {
+		o.Trace.refused(c, err)
+	}
+	return err
+}
 
 func (o *Options) authorize(ctx context.Context, p *Principal, c Capability, topic string) error {
 	switch {

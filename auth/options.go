@@ -34,6 +34,8 @@ type Options struct {
 	// Grace is how long a session goes on without a good token. Zero:
 	// DefaultGrace. Negative: not at all.
 	Grace time.Duration
+	// Trace observes. Nil: nobody does.
+	Trace *Trace
 	// Logger takes what could not be asked (Warn), and the causes of refusals
 	// (Debug); never tokens. Nil: no logs.
 	Logger *slog.Logger
@@ -51,6 +53,9 @@ func (o *Options) withDefaults() Options {
 		opts.Grace = DefaultGrace
 	}
 	opts.Grace = max(0, opts.Grace)
+	if opts.Trace == nil {
+		opts.Trace = &Trace{}
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -41,6 +41,11 @@ type Options struct {
 	MaxCached int
 	// MaxAnswer bounds the bytes of an answer.
 	MaxAnswer int
+	// Observe, if set, is told of each question: what about (connect, or a
+	// capability), how long the answer took, the wait for its turn included, and
+	// the *[auth.Error] that it was, or that there was none; nil for a plain
+	// answer. Remembered answers are no questions.
+	Observe func(event string, took time.Duration, err error)
 	// Client asks. Nil: one that follows no redirects.
 	Client *http.Client
 }
@@ -143,8 +148,18 @@ func (h *Hook) Decide(ctx context.Context, p *auth.Principal, c auth.Capability,
 	return nil
 }
 
-// ask waits for its turn, asks, and reads the answer.
+// ask asks, and tells who observes.
 func (h *Hook) ask(ctx context.Context, q *question, answer any) error {
+	began := time.Now()
+	err := h.question(ctx, q, answer)
+	if h.opts.Observe != nil {
+		h.opts.Observe(q.Event, time.Since(began), err)
+	}
+	return err
+}
+
+// question waits for its turn, asks, and reads the answer.
+func (h *Hook) question(ctx context.Context, q *question, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, h.opts.Timeout)
 	defer cancel()
 	select {

@@ -235,3 +235,28 @@ func TestAddressesThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+func TestObserving(t *testing.T) {
+	for _, tt := range []struct {
+		app  *application
+		took time.Duration
+		code auth.Code
+	}{
+		{&application{answer: `{"allow":true}`, delay: time.Second}, time.Second, ""},
+		{&application{status: 403}, 0, auth.Forbidden},
+		{&application{delay: time.Hour}, DefaultTimeout, auth.Unavailable},
+	} {
+		t.Run(string(tt.code), bubble(func(t *testing.T) {
+			told := 0
+			h := newHook(t, tt.app, Options{Observe: func(event string, took time.Duration, err error) {
+				if told++; event != "publish" || took != tt.took || codeOf(err) != tt.code {
+					t.Errorf("%s %v: %v", event, took, err)
+				}
+			}})
+			h.Decide(t.Context(), &auth.Principal{User: "ann"}, auth.Publish, "t")
+			if told != 1 {
+				t.Errorf("told %d times", told)
+			}
+		}))
+	}
+}

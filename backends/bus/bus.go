@@ -129,20 +129,34 @@ func (b *Bus) publish(ctx context.Context, topic string, p Publication, wait boo
 	case p.Data == nil:
 		return Published{}, badRequest("data is missing")
 	case len(p.Data) > b.opts.maxMessage(topic):
+		b.opts.Trace.limited("MaxMessage")
 		return Published{}, &Error{Code: TooBig, Text: fmt.Sprintf("data is longer than %d bytes", b.opts.maxMessage(topic))}
 	}
+	done, err := b.toEngine(ctx, topic, p, wait)
+	if err == nil {
+		b.opts.Trace.published(len(p.Data), done.Duplicate)
+	}
+	return done, err
+}
+
+// toEngine gives the engine a publication, once the subscribers here are not too
+// far behind.
+func (b *Bus) toEngine(ctx context.Context, topic string, p Publication, wait bool) (Published, error) {
 	b.mu.Lock()
 	t := b.topics[topic]
 	b.mu.Unlock()
 	if t == nil {
 		return b.engine.Publish(ctx, topic, p)
 	}
-	// The subscribers here must not be too far behind.
-	if wait {
+	switch {
+	case t.full() == nil:
+	case wait:
+		b.opts.Trace.limited("MaxPending")
 		if err := t.Room(ctx); err != nil {
 			return Published{}, err
 		}
-	} else if t.full() != nil {
+	default:
+		b.opts.Trace.limited("MaxPending")
 		return Published{}, &Error{Code: Busy, Text: "the topic's subscribers are behind"}
 	}
 	// An engine that waits, for a network say, would have those wait to whom

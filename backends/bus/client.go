@@ -56,6 +56,7 @@ func (c *client) Receive(p []byte) error {
 		return t
 	}
 	e := refusal(err)
+	c.bus.opts.Trace.refused(cmd.op, e.Code)
 	if e.Code == Internal {
 		c.bus.opts.Logger.ErrorContext(c.ctx, "bus command failed", "op", cmd.op, "error", err)
 	}

@@ -158,7 +158,10 @@ func (f *follower) replay(ctx context.Context, messages []Message, last Position
 		if waited, err = f.skipTo(ctx, Position{m.Epoch, m.Offset - 1}); waited || err != nil {
 			return waited, err
 		}
-		if waited, err = f.send(ctx, m.encoded(f.sub.topic.name).payload, m.Position, m.Receipt); waited || err != nil {
+		if waited, err = f.send(ctx, m.encoded(f.sub.topic.name).payload, m.Position, m.Receipt); err == nil {
+			f.trace().delivered(1)
+		}
+		if waited || err != nil {
 			return waited, err
 		}
 	}
@@ -170,8 +173,14 @@ func (f *follower) skipTo(ctx context.Context, there Position) (waited bool, err
 	if there == f.at {
 		return false, nil
 	}
-	return f.send(ctx, droppedMessage(f.sub.topic.name, there), there, nil)
+	from := f.at
+	if waited, err = f.send(ctx, droppedMessage(f.sub.topic.name, there), there, nil); err == nil {
+		f.trace().dropped(f.sub.topic.rule.Slow, from, there, 1)
+	}
+	return waited, err
 }
+
+func (f *follower) trace() *Trace { return f.sub.client.bus.opts.Trace }
 
 func (f *follower) sendMembers(ctx context.Context) (waited bool, err error) {
 	t := f.sub.topic
@@ -200,6 +209,9 @@ func (f *follower) flush(ctx context.Context) (live bool, err error) {
 			waited, err := f.send(ctx, e.payload, at, e.receipt)
 			if err != nil {
 				return false, err
+			}
+			if e.member == "" && !e.dropped {
+				f.trace().delivered(1)
 			}
 			if waited {
 				for _, e := range held[i+1:] {

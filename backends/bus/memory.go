@@ -101,6 +101,7 @@ func (m *Memory) keep(r *record, msg Message, now time.Time) {
 	m.kept.add(e)
 	m.trim(r, now)
 	for m.kept.bytes > m.opts.MaxHistoryBytes {
+		m.opts.Trace.limited("MaxHistoryBytes")
 		m.dropFirst(m.kept.oldest.record)
 	}
 }
@@ -258,6 +259,7 @@ func (m *Memory) record(topic string, now time.Time) (*record, error) {
 		m.sweep(now, 0)
 	}
 	if len(m.topics) >= m.opts.MaxTopics {
+		m.opts.Trace.limited("MaxTopics")
 		return nil, &Error{Code: TooManyTopics, Text: "the server has too many topics"}
 	}
 	r := &record{name: topic, rule: m.opts.rule(topic), last: m.floor, used: now}

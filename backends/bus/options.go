@@ -101,6 +101,8 @@ type Options struct {
 	TopicAge time.Duration
 	// MaxDepth bounds how deep values nest in a message.
 	MaxDepth int
+	// Trace observes. Nil: nobody does.
+	Trace *Trace
 	// Logger takes failures of the engine (Error), never payloads. Nil: no
 	// logs.
 	Logger *slog.Logger
@@ -125,6 +127,9 @@ func (o *Options) withDefaults() Options {
 	setDefault(&opts.IDAge, DefaultIDAge)
 	setDefault(&opts.TopicAge, DefaultTopicAge)
 	setDefault(&opts.MaxDepth, DefaultMaxDepth)
+	if opts.Trace == nil {
+		opts.Trace = &Trace{}
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}

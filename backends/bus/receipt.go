@@ -114,7 +114,11 @@ func (c *client) owe(o *owed) bool {
 	o.Member, o.User = c.public(), c.receiptUser(o.to)
 	c.debts.mu.Lock()
 	defer c.debts.mu.Unlock()
-	if len(c.debts.all) >= c.bus.opts.MaxReceiptsPerSession || !c.bus.receipts.enter() {
+	if len(c.debts.all) >= c.bus.opts.MaxReceiptsPerSession {
+		c.bus.opts.Trace.limited("MaxReceiptsPerSession")
+		return false
+	}
+	if !c.bus.receipts.enter() {
 		return false
 	}
 	c.debts.all = append(c.debts.all, o)

@@ -24,6 +24,7 @@ func (r *receipts) enter() bool {
 		return true
 	}
 	r.count.Add(-1)
+	r.bus.opts.Trace.limited("MaxReceipts")
 	if now, last := time.Now().Unix(), r.warned.Load(); now-last >= 60 && r.warned.CompareAndSwap(last, now) {
 		r.bus.opts.Logger.Warn("some receipts will be missing: too many are waited for", "max", r.bus.opts.MaxReceipts)
 	}

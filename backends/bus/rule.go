@@ -64,6 +64,17 @@ const (
 	LatestPerKey
 )
 
+// String returns the policy's name: "end", "drop-oldest" or "latest-per-key".
+func (p Policy) String() string {
+	switch p {
+	case DropOldest:
+		return "drop-oldest"
+	case LatestPerKey:
+		return "latest-per-key"
+	}
+	return "end"
+}
+
 func (r *TopicRule) match(topic string) bool {
 	if prefix, ok := strings.CutSuffix(r.Pattern, "*"); ok {
 		return strings.HasPrefix(topic, prefix)

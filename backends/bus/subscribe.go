@@ -51,6 +51,7 @@ func (c *client) maySubscribe(cmd *command) (old int, err error) {
 		return -1, badRequest("since and history exclude each other")
 	}
 	if len(cmd.presence) > c.bus.opts.MaxInfo {
+		c.bus.opts.Trace.limited("MaxInfo")
 		return -1, &Error{Code: TooBig, Text: fmt.Sprintf("presence is longer than %d bytes", c.bus.opts.MaxInfo)}
 	}
 	if err := c.authorize(OpSubscribe, cmd.topic); err != nil {
@@ -65,6 +66,7 @@ func (c *client) maySubscribe(cmd *command) (old int, err error) {
 		return i, nil
 	}
 	if limit := c.bus.opts.MaxTopicsPerSession; len(c.subs) >= limit {
+		c.bus.opts.Trace.limited("MaxTopicsPerSession")
 		return -1, &Error{Code: TooManyTopics, Text: fmt.Sprintf("more than %d topics in the session", limit)}
 	}
 	return -1, nil

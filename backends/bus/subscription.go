@@ -33,36 +33,41 @@ func (s *subscription) position() Position {
 }
 
 // deliver takes what the topic's fan-out has to tell; before is the position
-// that the subscriber has reached until then.
-func (s *subscription) deliver(e *event, before Position) {
+// that the subscriber has reached until then. It reports whether the session was
+// sent it.
+func (s *subscription) deliver(e *event, before Position) bool {
 	if e.member != "" && (s.visible.Load() == nil || e.member == s.client.member) {
-		return
+		return false
 	}
-	if s.take(e, before) {
+	sent, end := s.take(e, before)
+	if end {
 		s.client.stream.Session().Terminate(overflow(s.topic.name))
 	}
+	return sent
 }
 
 // take reports whether the session is to be ended, which is done without the
 // lock.
-func (s *subscription) take(e *event, before Position) (end bool) {
+func (s *subscription) take(e *event, before Position) (sent, end bool) {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	if s.gone || s.follow != nil && s.follow.take(e) {
-		return false
+		return false, false
 	}
-	if !errors.Is(s.client.put(e.payload, s.client.owes(s.topic.name, e.at, e.receipt)), transport.ErrFull) {
+	err := s.client.put(e.payload, s.client.owes(s.topic.name, e.at, e.receipt))
+	if !errors.Is(err, transport.ErrFull) {
 		if e.member == "" {
 			s.at = e.at
 		}
-		return false
+		return err == nil, false
 	}
+	s.client.bus.opts.Trace.slow(s.topic.rule.Slow)
 	if s.topic.rule.Slow == End {
 		s.gone = true
-		return true
+		return false, true
 	}
 	s.fallBehind(before, e.member != "")
-	return false
+	return false, false
 }
 
 // fallBehind starts to follow from the position, with the lock held.
@@ -75,8 +80,10 @@ func (s *subscription) fallBehind(at Position, stale bool) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.client.ctx))
 	f := &follower{sub: s, at: at, stale: stale, cancel: cancel, done: make(chan struct{})}
 	s.follow = f
+	s.topic.slow.Add(1)
 	go func() {
 		defer close(f.done)
+		defer s.topic.slow.Add(-1)
 		defer cancel()
 		s.client.failed(f.catchUp(ctx))
 	}()

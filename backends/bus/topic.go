@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // topic is the part of a topic that belongs to this process: its subscribers,
@@ -28,6 +29,7 @@ type topic struct {
 	spare    []event       // the array that pending had before
 	backlog  int           // events pending, or being handed out
 	draining bool          // somebody hands out, or has promised to
+	slow     atomic.Int32  // subscribers that fell behind
 	hands    int           // publishers who can do that themselves
 	promised bool          // one of them will
 	room     chan struct{} // closed when the backlog shrinks; nil: nobody waits
@@ -242,6 +244,7 @@ func (t *topic) fanOut(e event) {
 	if e.at.Epoch != before.Epoch || e.at.Offset > before.Offset+1 {
 		lost := Position{e.at.Epoch, e.at.Offset - 1}
 		tell(subs, event{at: lost, payload: droppedMessage(t.name, lost), dropped: true}, before)
+		t.bus.opts.Trace.dropped(t.rule.Slow, before, lost, len(subs))
 		before = lost
 	}
 	tell(subs, e, before)
@@ -267,8 +270,14 @@ func tell(subs []*subscription, e event, before Position) {
 }
 
 func tellEach(subs []*subscription, e event, before Position) {
+	told := 0
 	for _, s := range subs {
-		s.deliver(&e, before)
+		if s.deliver(&e, before) {
+			told++
+		}
+	}
+	if told > 0 && e.member == "" && !e.dropped {
+		subs[0].client.bus.opts.Trace.delivered(told)
 	}
 }
 

@@ -58,6 +58,9 @@ type Options struct {
 	// BodyRate is how many bytes of it have to arrive in a second. Negative: any
 	// number.
 	BodyRate int
+	// Observe, if set, is told of each call: its operation, or "other" if there is
+	// no such, how long it took, and why it was refused; "" if it was not.
+	Observe func(operation string, took time.Duration, refused bus.Code)
 	// Pusher publishes messages that have a notification. Nil: they are refused.
 	Pusher Pusher
 	// Logger takes refusals (Info) and faults (Error); never keys or payloads.
@@ -159,13 +162,32 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(description)
 		return
 	}
+	began := time.Now()
+	code := h.serve(w, r)
+	if h.opts.Observe != nil {
+		h.opts.Observe(operationOf(r), time.Since(began), code)
+	}
+}
+
+// serve answers a call, and returns the code of the refusal, if that is the answer.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) bus.Code {
 	key := h.keys.Load().find(bearer.Token(r.Header))
 	answer, err := h.call(w, r, key)
 	if err != nil {
-		h.refuse(w, r, key, err)
-		return
+		return h.refuse(w, r, key, err)
 	}
 	json.NewEncoder(w).Encode(answer)
+	return ""
+}
+
+// operationOf names the operation for who observes: there are no more names than
+// operations.
+func operationOf(r *http.Request) string {
+	name, _ := strings.CutPrefix(r.URL.Path, Path)
+	if _, ok := operations[name]; !ok {
+		return "other"
+	}
+	return name
 }
 
 // Shared values: a header line costs no allocation then.
@@ -240,8 +262,8 @@ func (h *Handler) read(buf []byte, w http.ResponseWriter, r *http.Request) ([]by
 	return body, nil
 }
 
-// refuse answers with an error, and logs it once.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key *Key, err error) {
+// refuse answers with an error, logs it once, and returns its code.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key *Key, err error) bus.Code {
 	e := asError(err)
 	who := ""
 	if key != nil {
@@ -268,6 +290,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key *Key, err e
 	}
 	w.WriteHeader(statuses[e.Code])
 	json.NewEncoder(w).Encode(map[string]*refusal{"error": {e.Code, e.Text}})
+	return e.Code
 }
 
 // refusal is an error as callers see it.

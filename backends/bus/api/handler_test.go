@@ -367,3 +367,16 @@ func TestSlowBody(t *testing.T) {
 		})
 	}
 }
+
+func TestCallsAreObserved(t *testing.T) {
+	var told []string
+	h := NewHandler(bus.New(nil), &Options{Open: true, Observe: func(operation string, took time.Duration, refused bus.Code) {
+		told = append(told, operation+" "+string(refused))
+	}})
+	post(h, "", "publish", `{"topic":"t","data":1}`)
+	post(h, "", "publish", `{}`)
+	post(h, "", "dance", `{}`)
+	if got := strings.Join(told, ", "); got != "publish , publish bad-request, other not-found" {
+		t.Errorf("told %q", got)
+	}
+}

@@ -41,6 +41,9 @@ type Options struct {
 	// Retry is how long a request that failed is tried again. Negative: not at
 	// all.
 	Retry time.Duration
+	// Observe, if set, is told of each request: how many receipts it had, how long
+	// it took, and why it failed.
+	Observe func(receipts int, took time.Duration, err error)
 	// Client posts. Nil: one that follows no redirects.
 	Client *http.Client
 }
@@ -100,7 +103,11 @@ func (h *Hook) Post(ctx context.Context, all []bus.Receipt) error {
 	}
 	id, began := "receipts_"+rand.Text(), time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		start := time.Now()
 		err := h.try(ctx, id, body)
+		if h.opts.Observe != nil {
+			h.opts.Observe(len(all), time.Since(start), err)
+		}
 		if _, final := err.(refused); err == nil || final || time.Since(began)+pause > h.opts.Retry {
 			return err
 		}
