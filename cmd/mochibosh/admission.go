@@ -23,6 +23,7 @@ type admission struct {
 	perUser    int
 	perMinute  int
 	remember   int // addresses without sessions
+	limited    func(setting string)
 
 	mu      sync.Mutex
 	clients map[netip.Prefix]*client
@@ -43,6 +44,7 @@ func newAdmission(perAddress, perUser, perMinute int) *admission {
 		perUser:    perUser,
 		perMinute:  perMinute,
 		remember:   maxAddresses,
+		limited:    func(string) {},
 		clients:    make(map[netip.Prefix]*client),
 		users:      make(map[string]int),
 	}
@@ -62,12 +64,14 @@ func (a *admission) admit(ctx context.Context) (release func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if user != "" && a.users[user] >= a.perUser {
+		a.limited("max-sessions-per-user")
 		return nil, transport.ErrClientLimit
 	}
 	if known {
 		c := a.get(who)
 		c.refill(a.perMinute)
-		if a.full(c) {
+		if limit := a.full(c); limit != "" {
+			a.limited(limit)
 			return nil, transport.ErrClientLimit
 		}
 		if c.sessions == 0 {
@@ -96,11 +100,23 @@ func (a *admission) refuses(ctx context.Context) bool {
 		return false
 	}
 	c.refill(a.perMinute)
-	return a.full(c)
+	limit := a.full(c)
+	if limit != "" {
+		a.limited(limit)
+	}
+	return limit != ""
 }
 
-func (a *admission) full(c *client) bool {
-	return a.perAddress > 0 && c.sessions >= a.perAddress || a.perMinute > 0 && c.tokens < 1
+// full returns the setting by which a client may have no more sessions; empty: it
+// may.
+func (a *admission) full(c *client) string {
+	switch {
+	case a.perAddress > 0 && c.sessions >= a.perAddress:
+		return "max-sessions-per-ip"
+	case a.perMinute > 0 && c.tokens < 1:
+		return "session-rate"
+	}
+	return ""
 }
 
 func (a *admission) get(who netip.Prefix) *client {

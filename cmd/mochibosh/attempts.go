@@ -15,6 +15,7 @@ type attempts struct {
 	perMinute int // zero: nobody counts
 	remember  int // addresses
 	logger    *slog.Logger
+	limited   func(setting string)
 
 	mu      sync.Mutex
 	clients map[netip.Prefix]*failures
@@ -27,7 +28,7 @@ type failures struct {
 }
 
 func newAttempts(perMinute int, logger *slog.Logger) *attempts {
-	return &attempts{perMinute: perMinute, remember: maxAddresses, logger: logger, clients: make(map[netip.Prefix]*failures)}
+	return &attempts{perMinute: perMinute, remember: maxAddresses, logger: logger, limited: func(string) {}, clients: make(map[netip.Prefix]*failures)}
 }
 
 // Wait implements auth.Attempts.
@@ -46,6 +47,7 @@ func (a *attempts) Wait(ctx context.Context) time.Duration {
 	if f.left >= 1 {
 		return 0
 	}
+	a.limited("signin-failure-rate")
 	return max(time.Second, time.Duration((1-f.left)/float64(a.perMinute)*float64(time.Minute)))
 }
 

@@ -17,12 +17,15 @@ type backend struct {
 	bus     *bus.Bus // nil: off
 	busName string
 	mayPush func(context.Context) bool
+
+	sessions *register
 }
 
 // Open implements transport.Backend. A session of push.v1 has the bus only,
 // and one of XMPP over WebSocket only servers: neither speaks the other's
 // language. BOSH carries both.
 func (b *backend) Open(ctx context.Context, st *transport.Stream) (transport.Receiver, error) {
+	b.sessions.opened(ctx, st.Session())
 	protocol, target := st.Session().Params().Protocol, st.Target()
 	toBus := target == b.busName || target == "" && protocol == push.Protocol
 	switch {

@@ -17,6 +17,7 @@ type connections struct {
 	perNetwork int // zero: any number
 	proxies    clientaddr.Proxies
 	logger     *slog.Logger
+	limited    func(setting string)
 
 	mu       sync.Mutex
 	open     int
@@ -31,6 +32,7 @@ func newConnections(s *settings, logger *slog.Logger) (*connections, error) {
 		perNetwork: s.MaxConnectionsPerIP,
 		proxies:    proxies,
 		logger:     logger,
+		limited:    func(string) {},
 		networks:   make(map[netip.Prefix]int),
 	}, err
 }
@@ -44,14 +46,17 @@ func (c *connections) Enter(remote string) bool {
 	n := c.networks[from]
 	switch {
 	case c.open >= c.most:
+		c.limited("max-connections")
 		if !c.full {
 			c.logger.Warn("too many connections, more are closed", "connections", c.open)
 		}
 		c.full = true
 		return false
 	case counts && n > c.perNetwork: // one more says that it was logged
+		c.limited("max-connections-per-ip")
 		return false
 	case counts && n == c.perNetwork:
+		c.limited("max-connections-per-ip")
 		c.networks[from]++
 		c.logger.Warn("too many connections of one client, more are closed", "network", from.String(), "connections", n)
 		return false

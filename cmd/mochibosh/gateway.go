@@ -31,6 +31,7 @@ type gateway struct {
 	cluster   *cluster          // nil: there are no other nodes
 	budget    *transport.Budget // nil: none
 	metrics   *metrics
+	sessions  *register
 	origins   origin.Policy
 	draining  atomic.Bool
 	public    string       // host of the public URL
@@ -44,11 +45,13 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		admission: newAdmission(s.MaxSessionsPerIP, s.MaxSessionsPerUser, s.SessionRate),
 		attempts:  newAttempts(s.SignInFailureRate, logger),
 		metrics:   newMetrics(),
+		sessions:  newRegister(),
 		origins:   origin.NewPolicy(s.AllowOrigin, "Content-Type"),
 		public:    hostOf(s.PublicURL),
 	}
+	g.admission.limited, g.attempts.limited = g.metrics.limited, g.metrics.limited
 	g.budget = s.budget()
-	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush}
+	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush, sessions: g.sessions}
 	if err := g.openBus(); err != nil {
 		return nil, err
 	}
@@ -85,20 +88,28 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		MaxEnded:    s.MaxEnded,
 		MaxAnswers:  s.MaxAnswers,
 		Budget:      g.budget,
-		Admit:       g.admission.admit,
-		Store:       g.state.store(),
-		Trace:       g.metrics.trace(),
+		Admit:       g.admit,
+		Store:       g.metrics.observe(g.state.store()),
+		Trace:       g.metrics.trace(g.sessions),
 		Logger:      logger,
 	}
 	if c := g.cluster; c != nil {
-		o.Store, o.NewID = c.sessions, c.node.NewID
+		o.Store, o.NewID = g.metrics.observe(c.sessions), c.node.NewID
 	}
 	g.manager = transport.NewManager(o)
-	g.metrics.watch(g.manager, g.budget)
+	g.metrics.watch(g.manager, g.sessions, g.budget)
 	if g.cluster != nil {
 		g.metrics.watchNode(g.cluster.node)
 	}
 	return g, nil
+}
+
+// admit is a transport.Options.Admit.
+func (g *gateway) admit(ctx context.Context) (release func(), err error) {
+	if g.manager.Stats().Sessions >= g.settings.MaxSessions {
+		g.metrics.limited("max-sessions") // as the manager finds out next
+	}
+	return g.admission.admit(ctx)
 }
 
 // openBus makes the event bus, of what the last process has left, and the API to
@@ -124,7 +135,7 @@ func (g *gateway) openBus() error {
 	if g.state, err = openState(s, o, g.logger); err != nil || s.Push == "off" {
 		return err
 	}
-	if g.allowed, err = newPermission(s, g.logger); err != nil {
+	if g.allowed, err = newPermission(s, g.metrics, g.logger); err != nil {
 		return err
 	}
 	g.allowed.opts.Attempts = g.attempts // as of renew
@@ -133,7 +144,7 @@ func (g *gateway) openBus() error {
 		return err
 	}
 	o.Guard = g.allowed.guard
-	if o.OnReceipts, err = s.onReceipts(); err != nil {
+	if o.OnReceipts, err = s.onReceipts(g.metrics); err != nil {
 		return err
 	}
 	g.backend.bus = g.newBus(o)
@@ -146,6 +157,7 @@ func (g *gateway) openBus() error {
 		MaxDepth:    s.MaxDepth,
 		BodyTimeout: s.BodyTimeout,
 		BodyRate:    s.bodyRate(),
+		Observe:     g.metrics.called,
 		Logger:      g.logger,
 	}
 	if web != nil {
@@ -186,6 +198,7 @@ func (g *gateway) busOptions() *bus.Options {
 		MaxReceipts:           s.MaxReceipts,
 		MaxReceiptsPerSession: s.MaxReceiptsPerSession,
 		MaxDepth:              s.MaxDepth,
+		Trace:                 g.metrics.busTrace(),
 		Logger:                g.logger,
 	}
 	if g.budget != nil {
@@ -198,7 +211,9 @@ func (g *gateway) busOptions() *bus.Options {
 func (g *gateway) newBus(o *bus.Options) *bus.Bus {
 	if c := g.cluster; c != nil {
 		o.Engine = c.engine
-		return bus.New(o)
+		b := bus.New(o)
+		g.metrics.watchBus(b, nil)
+		return b
 	}
 	engine := g.state.engine()
 	if engine == nil {
@@ -208,7 +223,9 @@ func (g *gateway) newBus(o *bus.Options) *bus.Bus {
 	if g.budget != nil {
 		g.budget.Others = append(g.budget.Others, func() int64 { return int64(engine.Bytes()) })
 	}
-	return bus.New(o)
+	b := bus.New(o)
+	g.metrics.watchBus(b, engine)
+	return b
 }
 
 // setRoutes has new streams go to these servers; those that are open stay.

@@ -36,27 +36,17 @@ type metrics struct {
 	durations *prometheus.HistogramVec
 	reloads   *prometheus.CounterVec
 	pushes    *prometheus.CounterVec
+	limits    *prometheus.CounterVec
+	stored    *prometheus.CounterVec
+	storing   *prometheus.HistogramVec
+	bus       busMetrics
 
 	traffic sync.Map // *traffic by protocol
 }
 
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "mochibosh", Name: name, Help: help}, labels)
-		m.registry.MustRegister(c)
-		return c
-	}
-	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "mochibosh", Name: name, Help: help}, labels)
-		m.registry.MustRegister(g)
-		return g
-	}
-	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "mochibosh", Name: name, Help: help, Buckets: buckets}, labels)
-		m.registry.MustRegister(h)
-		return h
-	}
+	counter, gauge, histogram := m.counter, m.labelled, m.histogram
 	seconds := []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}
 
 	m.pushes = counter("web_push_total", "Push notifications, by what became of them: sent, expired with their subscription, or why they were given up.", "result")
@@ -76,24 +66,32 @@ func newMetrics() *metrics {
 	m.open = gauge("http_requests_open", "Requests without an answer yet: those of bosh, longpoll and sse are mostly held.", "endpoint")
 	m.durations = histogram("http_request_seconds", "How long requests took, with the time that they were held.", seconds, "endpoint")
 	m.reloads = counter("reloads_total", "Reloads of the configuration.", "result")
+	m.limits = counter("limits_reached_total", "How often a limit was reached, by the name of its setting.", "limit")
+	m.stored = counter("store_operations_total", "Loads, saves and deletions of sessions where they outlive the process.", "operation", "result")
+	m.storing = histogram("store_seconds", "How long they took.", callSeconds, "operation")
+	m.addBus()
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// watch shows what the manager remembers, and what is kept in all.
-func (m *metrics) watch(manager *transport.Manager, budget *transport.Budget) {
+// limited counts that a limit was reached.
+func (m *metrics) limited(setting string) { m.limits.WithLabelValues(setting).Inc() }
+
+// watch shows what the manager remembers, what its sessions are at, and what is
+// kept in all.
+func (m *metrics) watch(manager *transport.Manager, sessions *register, budget *transport.Budget) {
+	m.registry.MustRegister(newWindows(sessions))
 	if budget != nil {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "mochibosh",
-			Name:      "kept_bytes",
-			Help:      "Bytes that count in the memory budget.",
-		}, func() float64 { return float64(budget.Used()) }))
+		m.gauge("kept_bytes", "Bytes that count in the memory budget.", func() float64 { return float64(budget.Used()) })
+		m.gauge("memory_budget_bytes", "The memory budget.", func() float64 { return float64(budget.Bytes) })
+		m.gauge("memory_full", "1 while new sessions are refused, for the sake of memory.", func() float64 {
+			if budget.Full() {
+				return 1
+			}
+			return 0
+		})
 	}
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "mochibosh",
-		Name:      "sessions_remembered",
-		Help:      "Sessions that are over, and remembered for late requests.",
-	}, func() float64 { return float64(manager.Stats().Ended) }))
+	m.gauge("sessions_remembered", "Sessions that are over, and remembered for late requests.", func() float64 { return float64(manager.Stats().Ended) })
 }
 
 // webPushTrace returns what Web Push is to tell.
@@ -106,53 +104,41 @@ func (m *metrics) webPushTrace() webpush.Trace {
 }
 
 func (m *metrics) watchWebPush(p *webpush.Pusher) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "mochibosh",
-		Name:      "web_push_waiting",
-		Help:      "Push notifications that wait to be sent, or for an acknowledgement.",
-	}, func() float64 { return float64(p.Waiting()) }))
+	m.gauge("web_push_waiting", "Push notifications that wait to be sent, or for an acknowledgement.", func() float64 { return float64(p.Waiting()) })
 }
 
 // watchNode shows what this server has to do with others.
 func (m *metrics) watchNode(n *nodes.Node) {
-	for _, g := range []struct {
-		name, help string
-		value      func(nodes.Stats) float64
-	}{
-		{"node_peers", "Other servers that are there.", func(s nodes.Stats) float64 { return float64(s.Peers) }},
-		{"node_waiting", "Requests of clients here that other servers are to answer.", func(s nodes.Stats) float64 { return float64(s.Waiting) }},
-		{"node_serving", "Requests of clients elsewhere that wait here.", func(s nodes.Stats) float64 { return float64(s.Serving) }},
-	} {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "mochibosh", Name: g.name, Help: g.help,
-		}, func() float64 { return g.value(n.Stats()) }))
-	}
-	for _, c := range []struct {
-		name, help string
-		value      func(nodes.Stats) float64
-	}{
-		{"node_forwarded_total", "Requests passed on to other servers.", func(s nodes.Stats) float64 { return float64(s.Forwarded) }},
-		{"node_served_total", "Requests that other servers passed on.", func(s nodes.Stats) float64 { return float64(s.Served) }},
-		{"node_failed_total", "Requests that could not be passed on, or were not answered: their clients repeat them.", func(s nodes.Stats) float64 { return float64(s.Failed) }},
-		{"node_taken_over_total", "Sessions of servers that were gone.", func(s nodes.Stats) float64 { return float64(s.TakenOver) }},
-	} {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: "mochibosh", Name: c.name, Help: c.help,
-		}, func() float64 { return c.value(n.Stats()) }))
-	}
+	m.gauges(func() []float64 {
+		s := n.Stats()
+		return []float64{float64(s.Peers), float64(s.Waiting), float64(s.Serving)}
+	},
+		named{"node_peers", "Other servers that are there."},
+		named{"node_waiting", "Requests of clients here that other servers are to answer."},
+		named{"node_serving", "Requests of clients elsewhere that wait here."})
+	m.counters(func() []float64 {
+		s := n.Stats()
+		return []float64{float64(s.Forwarded), float64(s.Served), float64(s.Failed), float64(s.TakenOver)}
+	},
+		named{"node_forwarded_total", "Requests passed on to other servers."},
+		named{"node_served_total", "Requests that other servers passed on."},
+		named{"node_failed_total", "Requests that could not be passed on, or were not answered: their clients repeat them."},
+		named{"node_taken_over_total", "Sessions of servers that were gone."})
 }
 
 // trace returns what the session core is to tell.
-func (m *metrics) trace() *transport.Trace {
+func (m *metrics) trace(sessions *register) *transport.Trace {
 	return &transport.Trace{
 		SessionStarted: func(s *transport.Session) {
 			p := s.Params()
+			sessions.started(s)
 			m.sessions.WithLabelValues(p.Protocol).Inc()
 			m.started.WithLabelValues(p.Protocol).Inc()
 			m.windows.WithLabelValues(p.Protocol).Observe(float64(p.Requests))
 		},
 		SessionEnded: func(s *transport.Session, t *transport.Termination) {
 			p := s.Params().Protocol
+			sessions.ended(s)
 			m.sessions.WithLabelValues(p).Dec()
 			m.ended.WithLabelValues(p, string(t.Condition)).Inc()
 		},

@@ -22,14 +22,15 @@ type permission struct {
 	tokens *webtoken.Verifier
 }
 
-func newPermission(s *settings, logger *slog.Logger) (*permission, error) {
+func newPermission(s *settings, m *metrics, logger *slog.Logger) (*permission, error) {
 	p := &permission{opts: auth.Options{
 		Open:   s.Dev,
 		Notice: s.TokenNotice,
 		Grace:  cmp.Or(s.TokenGrace, -1),
+		Trace:  m.authTrace(),
 		Logger: logger,
 	}}
-	if err := p.ask(s); err != nil {
+	if err := p.ask(s, m); err != nil {
 		return nil, err
 	}
 	if len(s.TokenKey) > 0 || s.TokenJWKS != "" {
@@ -53,7 +54,7 @@ func newPermission(s *settings, logger *slog.Logger) (*permission, error) {
 }
 
 // ask has the application asked.
-func (p *permission) ask(s *settings) error {
+func (p *permission) ask(s *settings, m *metrics) error {
 	if s.Webhook == "" {
 		return nil
 	}
@@ -67,6 +68,7 @@ func (p *permission) ask(s *settings) error {
 		Concurrent: s.WebhookConcurrent,
 		CacheAge:   cmp.Or(s.WebhookCache, -1),
 		MaxCached:  s.WebhookMaxCached,
+		Observe:    m.asked,
 	})
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)

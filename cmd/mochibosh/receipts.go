@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/backends/bus/receipthook"
 )
 
 // onReceipts returns what takes the server's own receipts; nil: they are messages.
-func (s *settings) onReceipts() (func(context.Context, []bus.Receipt) error, error) {
+func (s *settings) onReceipts(m *metrics) (func(context.Context, []bus.Receipt) error, error) {
 	if s.ReceiptWebhook == "" {
 		return nil, nil
 	}
@@ -22,6 +23,7 @@ func (s *settings) onReceipts() (func(context.Context, []bus.Receipt) error, err
 		Secret:  secret,
 		Timeout: s.ReceiptWebhookTimeout,
 		Retry:   cmp.Or(s.ReceiptWebhookRetry, -1),
+		Observe: func(_ int, took time.Duration, err error) { m.asked("receipts", took, err) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("receipt-webhook: %w", err)

@@ -183,8 +183,10 @@ func (g *gateway) refuse(next http.Handler) http.Handler {
 			after := (g.settings.ShutdownSpread + awayFor + time.Second - 1) / time.Second
 			g.deny(w, r, http.StatusServiceUnavailable, strconv.Itoa(int(after)), "the server is going down")
 		case g.manager.Stats().Sessions >= g.settings.MaxSessions:
+			g.metrics.limited("max-sessions")
 			g.deny(w, r, http.StatusServiceUnavailable, "10", "too many sessions")
 		case g.budget.Full():
+			g.metrics.limited("memory-budget")
 			g.deny(w, r, http.StatusServiceUnavailable, "10", "short of memory")
 		case g.admission.refuses(r.Context()):
 			g.deny(w, r, http.StatusTooManyRequests, "60", "too many sessions of yours")

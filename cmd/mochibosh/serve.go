@@ -44,6 +44,7 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 	if err != nil {
 		return err
 	}
+	connections.limited = s.gateway.metrics.limited
 	handler, inner := s.gateway.handlers()
 	s.http = newHTTPServer(&in.settings, handler, connections, s.logger)
 	if b := s.gateway.budget; b != nil {

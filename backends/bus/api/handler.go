@@ -58,14 +58,21 @@ type Options struct {
 	// BodyRate is how many bytes of it have to arrive in a second. Negative: any
 	// number.
 	BodyRate int
-	// Observe, if set, is told of each call: its operation, or "other" if there is
-	// no such, how long it took, and why it was refused; "" if it was not.
-	Observe func(operation string, took time.Duration, refused bus.Code)
+	// Observe, if set, is told of each call.
+	Observe func(Call)
 	// Pusher publishes messages that have a notification. Nil: they are refused.
 	Pusher Pusher
 	// Logger takes refusals (Info) and faults (Error); never keys or payloads.
 	// Nil: no logs.
 	Logger *slog.Logger
+}
+
+// A Call is one that was answered.
+type Call struct {
+	Operation string // "other", if there is no such
+	Key       string // name of the key; "" without a good one
+	Took      time.Duration
+	Refused   bus.Code // why it was refused; "" if it was not
 }
 
 // A Pusher publishes a message with a notification, as JSON, for those who are not
@@ -163,15 +170,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	began := time.Now()
-	code := h.serve(w, r)
+	key := h.keys.Load().find(bearer.Token(r.Header))
+	code := h.serve(w, r, key)
 	if h.opts.Observe != nil {
-		h.opts.Observe(operationOf(r), time.Since(began), code)
+		c := Call{Operation: operationOf(r), Took: time.Since(began), Refused: code}
+		if key != nil {
+			c.Key = key.Name
+		}
+		h.opts.Observe(c)
 	}
 }
 
 // serve answers a call, and returns the code of the refusal, if that is the answer.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) bus.Code {
-	key := h.keys.Load().find(bearer.Token(r.Header))
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key *Key) bus.Code {
 	answer, err := h.call(w, r, key)
 	if err != nil {
 		return h.refuse(w, r, key, err)

@@ -370,8 +370,8 @@ func TestSlowBody(t *testing.T) {
 
 func TestCallsAreObserved(t *testing.T) {
 	var told []string
-	h := NewHandler(bus.New(nil), &Options{Open: true, Observe: func(operation string, took time.Duration, refused bus.Code) {
-		told = append(told, operation+" "+string(refused))
+	h := NewHandler(bus.New(nil), &Options{Open: true, Observe: func(c Call) {
+		told = append(told, c.Operation+" "+string(c.Refused))
 	}})
 	post(h, "", "publish", `{"topic":"t","data":1}`)
 	post(h, "", "publish", `{}`)
