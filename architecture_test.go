@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	// How a handler waits, and the server that lets it wait without a goroutine.
 	"internal/park":  {"internal/pipelined"},
 	"internal/httpd": {"internal/park"},
+	"internal/otlp":  {"go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes", "go.opentelemetry.io/otel/sdk/trace"},
 	// Both for tests only: requests that park, and a server with every carrier.
 	"internal/parktest": {"internal/park"},
 	"internal/pushtest": {"transport", "transport/", "websocket", "internal/memnet", "github.com/gorilla/"},
@@ -40,7 +41,7 @@ var layers = map[string][]string{
 	"nodes": {"transport", "internal/park", "github.com/google/uuid", "github.com/nats-io/nats.go", "github.com/nats-io/nats.go/"},
 
 	"auth":          {"transport"},
-	"auth/webhook":  {"auth"},
+	"auth/webhook":  append([]string{"auth"}, tracing...),
 	"auth/webtoken": {"auth", "github.com/golang-jwt/jwt/v5"},
 
 	"backends/":               {"transport", "internal/", "github.com/google/uuid"},
@@ -50,14 +51,18 @@ var layers = map[string][]string{
 	"backends/jetstream/embedded": {"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/"},
 	// The bus knows what its clients may do, and not who says so.
 	"backends/bus":             {"transport", "auth", "internal/", "github.com/google/uuid"},
-	"backends/bus/api":         {"backends/bus", "auth", "transport", "internal/"},
-	"backends/bus/receipthook": {"backends/bus"},
+	"backends/bus/api":         append([]string{"backends/bus", "auth", "transport", "internal/"}, tracing...),
+	"backends/bus/receipthook": append([]string{"backends/bus"}, tracing...),
 	"backends/bus/webpush":     {"backends/bus", "auth", "internal/", "github.com/golang-jwt/jwt/v5"},
 	// The PROXY protocol, towards XMPP servers.
 	"backends/xmpp": {"transport", "internal/", "github.com/pires/go-proxyproto"},
 
 	"web": {},
 }
+
+// tracing is what spans are made with, of OpenTelemetry: the interface only, for
+// which nothing is done until somebody brings what is behind it.
+var tracing = []string{"go.opentelemetry.io/otel/trace", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes", "go.opentelemetry.io/otel/propagation"}
 
 // wiring may import everything.
 var wiring = []string{"demo", "cmd/", "test/", "examples/", "bench/"}
@@ -90,6 +95,25 @@ func TestOneFileKnowsTheWebSocketLibrary(t *testing.T) {
 	}
 	if got := strings.Fields(string(out)); len(got) != 1 {
 		t.Errorf("%d files import gorilla/websocket: %v", len(got), got)
+	}
+}
+
+// Who embeds sessions and carriers builds nothing of OpenTelemetry, and who has the
+// API or a webhook as well only its interface.
+func TestTracingIsInNobodysWay(t *testing.T) {
+	for packages, without := range map[string]string{
+		"./transport/... ./websocket ./bosh ./auth ./backends/bus":     "go.opentelemetry.io/",
+		"./backends/bus/api ./backends/bus/receipthook ./auth/webhook": "go.opentelemetry.io/otel/sdk",
+	} {
+		out, err := exec.Command("go", append([]string{"list", "-deps"}, strings.Fields(packages)...)...).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		for _, p := range strings.Fields(string(out)) {
+			if strings.HasPrefix(p, without) {
+				t.Errorf("%s needs %s", packages, p)
+			}
+		}
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 	"net/url"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/mochibosh/mochibosh/auth"
 )
 
@@ -46,6 +49,9 @@ type Options struct {
 	// the *[auth.Error] that it was, or that there was none; nil for a plain
 	// answer. Remembered answers are no questions.
 	Observe func(event string, took time.Duration, err error)
+	// Tracing, if set, gets a span for each question, below that of the context,
+	// and the application is told of it by traceparent.
+	Tracing trace.TracerProvider
 	// Client asks. Nil: one that follows no redirects.
 	Client *http.Client
 }
@@ -57,6 +63,8 @@ type Hook struct {
 	opts  Options
 	turns chan struct{}
 	cache cache
+
+	tracer trace.Tracer // nil: nobody traces
 }
 
 // New returns a hook that posts to a URL. Nil options are the defaults.
@@ -84,6 +92,9 @@ func New(address string, opts *Options) (*Hook, error) {
 	}
 	h.turns = make(chan struct{}, o.Concurrent)
 	h.cache.max = o.MaxCached
+	if o.Tracing != nil {
+		h.tracer = o.Tracing.Tracer(scope)
+	}
 	return h, nil
 }
 
@@ -151,7 +162,7 @@ func (h *Hook) Decide(ctx context.Context, p *auth.Principal, c auth.Capability,
 // ask asks, and tells who observes.
 func (h *Hook) ask(ctx context.Context, q *question, answer any) error {
 	began := time.Now()
-	err := h.question(ctx, q, answer)
+	err := h.traced(ctx, q, answer)
 	if h.opts.Observe != nil {
 		h.opts.Observe(q.Event, time.Since(began), err)
 	}
@@ -179,6 +190,9 @@ func (h *Hook) question(ctx context.Context, q *question, answer any) error {
 	r.Header.Set("Content-Type", "application/json")
 	if h.opts.Secret != "" {
 		r.Header.Set("Authorization", "Bearer "+h.opts.Secret)
+	}
+	if h.tracer != nil {
+		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
 	}
 	resp, err := h.opts.Client.Do(r)
 	if err != nil {

@@ -56,7 +56,7 @@ func check(ctx context.Context, in *invocation, w io.Writer) (ok bool) {
 	if err != nil {
 		errs = append(errs, err.Error())
 	}
-	if _, err := newPermission(&in.settings, newMetrics(), slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := newPermission(&in.settings, newMetrics(), nil, slog.New(slog.DiscardHandler)); err != nil {
 		errs = append(errs, err.Error())
 	}
 	if _, err := in.renewal(); err != nil {

@@ -32,6 +32,7 @@ type gateway struct {
 	budget    *transport.Budget // nil: none
 	metrics   *metrics
 	sessions  *register
+	tracing   *tracing // nil: there are no spans
 	origins   origin.Policy
 	draining  atomic.Bool
 	public    string       // host of the public URL
@@ -50,12 +51,15 @@ func newGateway(s *settings, logger *slog.Logger) (*gateway, error) {
 		public:    hostOf(s.PublicURL),
 	}
 	g.admission.limited, g.attempts.limited = g.metrics.limited, g.metrics.limited
+	var err error
+	if g.tracing, err = newTracing(s, logger); err != nil {
+		return nil, err
+	}
 	g.budget = s.budget()
 	g.backend = &backend{busName: s.PushTarget, mayPush: g.mayPush, sessions: g.sessions}
 	if err := g.openBus(); err != nil {
 		return nil, err
 	}
-	var err error
 	if g.backend.relay, err = xmpp.NewRelay(&xmpp.Options{
 		ClientAddr:       clientaddr.From,
 		MaxStanza:        int(s.MaxStanza),
@@ -135,7 +139,7 @@ func (g *gateway) openBus() error {
 	if g.state, err = openState(s, o, g.logger); err != nil || s.Push == "off" {
 		return err
 	}
-	if g.allowed, err = newPermission(s, g.metrics, g.logger); err != nil {
+	if g.allowed, err = newPermission(s, g.metrics, g.tracing, g.logger); err != nil {
 		return err
 	}
 	g.allowed.opts.Attempts = g.attempts // as of renew
@@ -144,7 +148,7 @@ func (g *gateway) openBus() error {
 		return err
 	}
 	o.Guard = g.allowed.guard
-	if o.OnReceipts, err = s.onReceipts(g.metrics); err != nil {
+	if o.OnReceipts, err = s.onReceipts(g.metrics, g.tracing); err != nil {
 		return err
 	}
 	g.backend.bus = g.newBus(o)
@@ -158,6 +162,7 @@ func (g *gateway) openBus() error {
 		BodyTimeout: s.BodyTimeout,
 		BodyRate:    s.bodyRate(),
 		Observe:     g.metrics.called,
+		Tracing:     g.tracing.spans(),
 		Logger:      g.logger,
 	}
 	if web != nil {

@@ -24,6 +24,7 @@ func (g *gateway) observed(name string, next http.Handler) http.Handler {
 		ok:        g.metrics.requests.WithLabelValues(name, "200"),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = g.tracing.remember(r)
 		e.open.Inc()
 		n := &noting{ResponseWriter: w, endpoint: e, start: time.Now()}
 		// It is kept while the request is held, so it knows that only if it is to

@@ -22,7 +22,7 @@ type permission struct {
 	tokens *webtoken.Verifier
 }
 
-func newPermission(s *settings, m *metrics, logger *slog.Logger) (*permission, error) {
+func newPermission(s *settings, m *metrics, tr *tracing, logger *slog.Logger) (*permission, error) {
 	p := &permission{opts: auth.Options{
 		Open:   s.Dev,
 		Notice: s.TokenNotice,
@@ -30,7 +30,7 @@ func newPermission(s *settings, m *metrics, logger *slog.Logger) (*permission, e
 		Trace:  m.authTrace(),
 		Logger: logger,
 	}}
-	if err := p.ask(s, m); err != nil {
+	if err := p.ask(s, m, tr); err != nil {
 		return nil, err
 	}
 	if len(s.TokenKey) > 0 || s.TokenJWKS != "" {
@@ -54,7 +54,7 @@ func newPermission(s *settings, m *metrics, logger *slog.Logger) (*permission, e
 }
 
 // ask has the application asked.
-func (p *permission) ask(s *settings, m *metrics) error {
+func (p *permission) ask(s *settings, m *metrics, tr *tracing) error {
 	if s.Webhook == "" {
 		return nil
 	}
@@ -69,6 +69,7 @@ func (p *permission) ask(s *settings, m *metrics) error {
 		CacheAge:   cmp.Or(s.WebhookCache, -1),
 		MaxCached:  s.WebhookMaxCached,
 		Observe:    m.asked,
+		Tracing:    tr.spans(),
 	})
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)

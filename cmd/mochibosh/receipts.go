@@ -11,7 +11,7 @@ import (
 )
 
 // onReceipts returns what takes the server's own receipts; nil: they are messages.
-func (s *settings) onReceipts(m *metrics) (func(context.Context, []bus.Receipt) error, error) {
+func (s *settings) onReceipts(m *metrics, tr *tracing) (func(context.Context, []bus.Receipt) error, error) {
 	if s.ReceiptWebhook == "" {
 		return nil, nil
 	}
@@ -24,6 +24,7 @@ func (s *settings) onReceipts(m *metrics) (func(context.Context, []bus.Receipt) 
 		Timeout: s.ReceiptWebhookTimeout,
 		Retry:   cmp.Or(s.ReceiptWebhookRetry, -1),
 		Observe: func(_ int, took time.Duration, err error) { m.asked("receipts", took, err) },
+		Tracing: tr.spans(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("receipt-webhook: %w", err)

@@ -142,6 +142,9 @@ func (s *server) shutdown() error {
 			s.logger.Warn("push notifications are lost", "error", err)
 		}
 	}
+	if err := s.gateway.tracing.finish(ctx); err != nil {
+		s.logger.Warn("spans are lost", "error", err)
+	}
 	s.gateway.state.finish()
 	s.gateway.cluster.close()
 	s.logger.Info("down")

@@ -53,6 +53,9 @@ func (s *settings) validate() error {
 	if len(s.XMPP) == 0 && s.Push == "off" {
 		fail("nothing to serve: neither xmpp nor push")
 	}
+	if u, err := url.Parse(s.OTLPEndpoint); s.OTLPEndpoint != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+		fail("otlp-endpoint: %q is no URL such as http://127.0.0.1:4318", s.OTLPEndpoint)
+	}
 	if s.PushTarget == "" {
 		fail("push-target: empty")
 	}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/mochibosh/mochibosh/auth"
 	"github.com/mochibosh/mochibosh/backends/bus"
 	"github.com/mochibosh/mochibosh/internal/bearer"
@@ -60,6 +62,9 @@ type Options struct {
 	BodyRate int
 	// Observe, if set, is told of each call.
 	Observe func(Call)
+	// Tracing, if set, gets a span for each call, below the one that the request's
+	// traceparent names.
+	Tracing trace.TracerProvider
 	// Pusher publishes messages that have a notification. Nil: they are refused.
 	Pusher Pusher
 	// Logger takes refusals (Info) and faults (Error); never keys or payloads.
@@ -103,6 +108,7 @@ type Handler struct {
 	opts    Options
 	keys    atomic.Pointer[Keys]
 	origins origin.Policy
+	tracer  trace.Tracer // nil: nobody traces
 }
 
 // NewHandler returns a handler for a bus. Nil options let nobody call.
@@ -120,6 +126,9 @@ func NewHandler(b *bus.Bus, opts *Options) *Handler {
 	setDefault(&o.BodyRate, DefaultBodyRate)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Tracing != nil {
+		h.tracer = o.Tracing.Tracer(scope)
 	}
 	h.SetKeys(o.Keys)
 	return h
@@ -169,6 +178,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(description)
 		return
 	}
+	if h.tracer != nil {
+		h.traced(w, r)
+		return
+	}
+	h.observed(w, r)
+}
+
+// observed answers a call, and tells who observes. It returns the code of the
+// refusal, if that is the answer.
+func (h *Handler) observed(w http.ResponseWriter, r *http.Request) bus.Code {
 	began := time.Now()
 	key := h.keys.Load().find(bearer.Token(r.Header))
 	code := h.serve(w, r, key)
@@ -179,6 +198,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		h.opts.Observe(c)
 	}
+	return code
 }
 
 // serve answers a call, and returns the code of the refusal, if that is the answer.

@@ -16,6 +16,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/mochibosh/mochibosh/backends/bus"
 )
 
@@ -44,6 +47,9 @@ type Options struct {
 	// Observe, if set, is told of each request: how many receipts it had, how long
 	// it took, and why it failed.
 	Observe func(receipts int, took time.Duration, err error)
+	// Tracing, if set, gets a span for each request, and the application is told
+	// of it by traceparent.
+	Tracing trace.TracerProvider
 	// Client posts. Nil: one that follows no redirects.
 	Client *http.Client
 }
@@ -54,6 +60,8 @@ type Hook struct {
 	url  string
 	key  []byte
 	opts Options
+
+	tracer trace.Tracer // nil: nobody traces
 }
 
 // New returns a hook that posts to a URL. Nil options are the defaults.
@@ -71,6 +79,9 @@ func New(address string, opts *Options) (*Hook, error) {
 		if h.key, err = base64.StdEncoding.DecodeString(coded); err != nil {
 			return nil, fmt.Errorf("the secret after whsec_ is not base64: %w", err)
 		}
+	}
+	if h.opts.Tracing != nil {
+		h.tracer = h.opts.Tracing.Tracer(scope)
 	}
 	if h.opts.Timeout == 0 {
 		h.opts.Timeout = DefaultTimeout
@@ -104,7 +115,7 @@ func (h *Hook) Post(ctx context.Context, all []bus.Receipt) error {
 	id, began := "receipts_"+rand.Text(), time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		start := time.Now()
-		err := h.try(ctx, id, body)
+		err := h.traced(ctx, id, body)
 		if h.opts.Observe != nil {
 			h.opts.Observe(len(all), time.Since(start), err)
 		}
@@ -129,6 +140,9 @@ func (h *Hook) try(ctx context.Context, id string, body []byte) error {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	h.sign(r.Header, id, time.Now(), body)
+	if h.tracer != nil {
+		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	}
 	resp, err := h.opts.Client.Do(r)
 	if err != nil {
 		return err
