@@ -35,6 +35,14 @@ var doctorFiles embed.FS
 // It needs nothing of a Content-Security-Policy but 'self', and no inline code.
 var Doctor fs.FS = sub(doctorFiles, "doctor")
 
+//go:embed admin
+var adminFiles embed.FS
+
+// Admin has the page for who operates a server of cmd/mochibosh, which answers its
+// calls below /admin/api/. It needs the client beside it, at /mochi/, nothing of a
+// Content-Security-Policy but 'self', and no inline code.
+var Admin fs.FS = sub(adminFiles, "admin")
+
 //go:embed xmpp
 var xmppFiles embed.FS
 

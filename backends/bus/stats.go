@@ -26,6 +26,17 @@ func (b *Bus) Stats() Stats {
 	return s
 }
 
+// Subscribers returns how many subscriptions to a topic there are in this process.
+func (b *Bus) Subscribers(topic string) int {
+	b.mu.Lock()
+	t := b.topics[topic]
+	b.mu.Unlock()
+	if t == nil {
+		return 0
+	}
+	return t.info().Subscribers
+}
+
 // A TopicInfo says how a topic is that has subscribers in this process.
 type TopicInfo struct {
 	Topic       string `json:"topic"`

@@ -105,6 +105,9 @@ func TestStats(t *testing.T) {
 		if got, want := h.bus.Stats(), (Stats{Topics: 3, Subscriptions: 4}); got != want {
 			t.Errorf("%+v", got)
 		}
+		if a, b, none := h.bus.Subscribers("a"), h.bus.Subscribers("b"), h.bus.Subscribers("x"); a != 1 || b != 2 || none != 0 {
+			t.Errorf("%d, %d and %d subscribers", a, b, none)
+		}
 		m := h.bus.engine.(*Memory).Stats()
 		if m.HistoryBytes == 0 || m.HistoryBytes != h.bus.engine.(*Memory).Bytes() || m.Topics != 3 || m.Members != 1 || m.Messages != 1 {
 			t.Errorf("%+v", m)

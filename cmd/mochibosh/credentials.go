@@ -56,9 +56,10 @@ func (c *tokenCommand) Run(t *terminal) error {
 	return t.print([]byte(token))
 }
 
-// keyCommand makes a key for the API.
+// keyCommand makes a key for the API, or for the admin page.
 type keyCommand struct {
 	Name  string `arg:"" help:"Whose it is."`
+	Admin bool   `help:"It is for the admin page, and not for the API."`
 	Grant string `default:"publish history presence sessions on * $*" placeholder:"GRANT" help:"What it is for: CAPABILITY... on PATTERN..., where capabilities are publish, history, presence and sessions."`
 }
 
@@ -67,6 +68,11 @@ type keyCommand struct {
 func (c *keyCommand) Run(t *terminal) error {
 	if c.Name == "" || strings.ContainsAny(c.Name, " \t\r\n#") {
 		return fmt.Errorf("%q is no name for a key", c.Name)
+	}
+	if c.Admin {
+		k, secret := newAdminKey(c.Name)
+		fmt.Fprintln(t.stderr, secret)
+		return t.print([]byte(k.String()))
 	}
 	grants, err := auth.ParseGrants(c.Grant, api.All...)
 	if err != nil {

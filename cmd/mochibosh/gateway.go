@@ -33,6 +33,7 @@ type gateway struct {
 	metrics   *metrics
 	sessions  *register
 	tracing   *tracing // nil: there are no spans
+	admin     *admin   // nil: there is no admin page
 	origins   origin.Policy
 	draining  atomic.Bool
 	public    string       // host of the public URL
@@ -132,6 +133,7 @@ func (g *gateway) openBus() error {
 	if web != nil {
 		topics = append([]bus.TopicRule{webpush.TopicRule()}, topics...)
 	}
+	topics = append([]bus.TopicRule{adminTopics}, topics...)
 	o.Topics, o.OnlyKnown = topics, s.KnownTopics
 	if g.cluster, err = joinCluster(s, o, g.logger); err != nil {
 		return err
@@ -143,6 +145,10 @@ func (g *gateway) openBus() error {
 		return err
 	}
 	g.allowed.opts.Attempts = g.attempts // as of renew
+	if g.admin = newAdmin(g); g.admin != nil {
+		g.admin.next, g.allowed.opts.Authenticator = g.allowed.opts.Authenticator, g.admin
+		o.Authorize = g.admin.authorize
+	}
 	r, err := s.renewal()
 	if err != nil {
 		return err
@@ -184,6 +190,9 @@ func (g *gateway) renew(r renewal) {
 	if g.allowed != nil {
 		g.allowed.renew(r)
 		g.api.SetKeys(r.keys)
+	}
+	if g.admin != nil {
+		g.admin.renew(r.admins)
 	}
 }
 

@@ -33,6 +33,7 @@ type metrics struct {
 	streams   *prometheus.GaugeVec
 	requests  *prometheus.CounterVec
 	open      *prometheus.GaugeVec
+	sockets   *prometheus.GaugeVec
 	durations *prometheus.HistogramVec
 	reloads   *prometheus.CounterVec
 	pushes    *prometheus.CounterVec
@@ -64,6 +65,7 @@ func newMetrics() *metrics {
 	m.streams = gauge("server_streams", "Open streams to XMPP servers.", "domain")
 	m.requests = counter("http_requests_total", "Answered requests.", "endpoint", "code")
 	m.open = gauge("http_requests_open", "Requests without an answer yet: those of bosh, longpoll and sse are mostly held.", "endpoint")
+	m.sockets = gauge("websockets_open", "Open WebSockets.", "endpoint")
 	m.durations = histogram("http_request_seconds", "How long requests took, with the time that they were held.", seconds, "endpoint")
 	m.reloads = counter("reloads_total", "Reloads of the configuration.", "result")
 	m.limits = counter("limits_reached_total", "How often a limit was reached, by the name of its setting.", "limit")

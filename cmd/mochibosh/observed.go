@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ func (g *gateway) observed(name string, next http.Handler) http.Handler {
 		gateway:   g,
 		open:      g.metrics.open.WithLabelValues(name),
 		durations: g.metrics.durations.WithLabelValues(name),
+		sockets:   g.metrics.sockets.WithLabelValues(name),
 		ok:        g.metrics.requests.WithLabelValues(name, "200"),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,6 +44,7 @@ type endpoint struct {
 	gateway   *gateway
 	open      prometheus.Gauge
 	durations prometheus.Observer
+	sockets   prometheus.Gauge
 	ok        prometheus.Counter // answers of the usual status
 }
 
@@ -101,6 +104,41 @@ func (n *noting) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(n.ResponseWriter).Hijack()
 	if err == nil {
 		n.status = http.StatusSwitchingProtocols
+		c = n.endpoint.counted(c)
 	}
 	return c, rw, err
 }
+
+// counted returns the connection of a WebSocket, which counts until it is closed.
+func (e *endpoint) counted(c net.Conn) net.Conn {
+	e.sockets.Inc()
+	s := &socket{Conn: c, endpoint: e}
+	if p, ok := c.(park.Conn); ok {
+		return &parkedSocket{p, s}
+	}
+	return s
+}
+
+// A socket is the connection of a WebSocket.
+type socket struct {
+	net.Conn
+	endpoint *endpoint
+	closed   atomic.Bool
+}
+
+// Close implements net.Conn.
+func (s *socket) Close() error {
+	if !s.closed.Swap(true) {
+		s.endpoint.sockets.Dec()
+	}
+	return s.Conn.Close()
+}
+
+// A parkedSocket can wait without a goroutine, as the connection that it is.
+type parkedSocket struct {
+	park.Conn
+	socket *socket
+}
+
+// Close implements net.Conn.
+func (s *parkedSocket) Close() error { return s.socket.Close() }

@@ -5,13 +5,16 @@ import (
 	"net/http"
 )
 
-// pages serves files that are part of this program, and keeps a page among them
-// from loading anything else.
-func pages(path string, files fs.FS) http.Handler {
+// ownPolicy keeps a page from loading anything that is not of this program.
+const ownPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+// pages serves files that are part of this program, under a
+// Content-Security-Policy.
+func pages(path string, files fs.FS, policy string) http.Handler {
 	next := http.StripPrefix(path, http.FileServerFS(files))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-cache") // the files change with the program

@@ -23,7 +23,7 @@ type grammar struct {
 	Tail     tailCommand      `cmd:"" help:"Print the last messages of topics, and what comes."`
 	Presence presenceCommand  `cmd:"" help:"Print who is present in a topic."`
 	Token    tokenCommand     `cmd:"" help:"Make a token for a user."`
-	Key      keyCommand       `cmd:"" help:"Make a key for the API."`
+	Key      keyCommand       `cmd:"" help:"Make a key for the API, or for the admin page."`
 	Vapid    vapidCommand     `cmd:"" help:"Make keys for Web Push."`
 	Doctor   doctorCommand    `cmd:"" help:"Say what the network between here and a server does to each carrier."`
 	Health   healthCommand    `cmd:"" help:"Ask a server how it is: for the health checks of containers."`

@@ -84,6 +84,7 @@ type renewal struct {
 	rules  []auth.Rule
 	verify []webtoken.Key
 	keys   *api.Keys
+	admins adminKeys
 }
 
 // renewal reads the rules of the settings, and the files that they name.
@@ -101,6 +102,9 @@ func (s *settings) renewal() (r renewal, err error) {
 			return r, fmt.Errorf("token-key %s: %w", file, err)
 		}
 		r.verify = append(r.verify, keys...)
+	}
+	if r.admins, err = readAdminKeys(s.AdminKeyFile); err != nil {
+		return r, err
 	}
 	r.keys, err = readAPIKeys(s.APIKeys)
 	return r, err

@@ -62,7 +62,7 @@ func (s *server) tryReload() error {
 // reloadable are the settings that need no restart.
 var reloadable = map[string]bool{
 	"xmpp": true, "tls-cert": true, "tls-key": true, "log-level": true,
-	"allow": true, "token-key": true, "api-keys": true,
+	"allow": true, "token-key": true, "api-keys": true, "admin-key-file": true,
 }
 
 func describeAll(certificates []tls.Certificate) (all []string) {

@@ -46,7 +46,7 @@ func (g *gateway) handlers() (outer, inner http.Handler) {
 	}
 	s := g.settings
 	if len(s.XMPP) > 0 || s.Push != "off" {
-		route("bosh", g.bosh(), pathBOSH, pathBOSH+"/")
+		route("bosh", g.admin.marked(g.bosh()), pathBOSH, pathBOSH+"/")
 	}
 	if len(s.XMPP) > 0 {
 		route("websocket", g.refuse(g.xmppWebSocket()), pathWebSocket, pathWebSocket+"/")
@@ -68,18 +68,23 @@ func (g *gateway) handlers() (outer, inner http.Handler) {
 			Forward:      g.cluster.forward(),
 			Logger:       g.logger,
 		}
-		route("longpoll", g.only(s.Push, longpoll.NewHandler(g.manager, options)), pathPush)
-		route("sse", g.only(s.Push, sse.NewHandler(g.manager, options)), pathPush+"/sse")
+		route("longpoll", g.only(s.Push, g.admin.marked(longpoll.NewHandler(g.manager, options))), pathPush)
+		route("sse", g.only(s.Push, g.admin.marked(sse.NewHandler(g.manager, options))), pathPush+"/sse")
 		sockets := websocket.NewHandler(g.manager, &websocket.Options{Push: options, Compression: s.WebSocketCompress, CompressFrom: s.WebSocketCompressFrom})
-		route("push-websocket", g.only(s.Push, g.refuse(sockets)), pathPush+"/ws")
+		route("push-websocket", g.only(s.Push, g.admin.marked(g.refuse(sockets))), pathPush+"/ws")
 		if g.pusher != nil {
 			route("web-push", g.only(s.Push, g.webPush()), pathWebPush)
 		}
 		route("api", g.only(s.Push, g.api), api.Paths()...)
 		r.PathPrefix(api.Path).Handler(g.observed("api", g.only(s.Push, g.api))) // which says that there is nothing
 		r.Handle(strings.TrimSuffix(pathDoctor, "/"), http.RedirectHandler(pathDoctor, http.StatusFound))
-		r.PathPrefix(pathDoctor).Handler(g.observed("doctor", g.only(s.Push, pages(pathDoctor, web.Doctor))))
-		r.PathPrefix(pathClient).Handler(g.observed("client", g.only(s.Push, g.shared(pages(pathClient, web.Client)))))
+		r.PathPrefix(pathDoctor).Handler(g.observed("doctor", g.only(s.Push, pages(pathDoctor, web.Doctor, ownPolicy))))
+		r.PathPrefix(pathClient).Handler(g.observed("client", g.only(s.Push, g.shared(pages(pathClient, web.Client, ownPolicy)))))
+	}
+	if g.admin != nil {
+		route("admin", g.only(s.Push, g.admin), adminPaths()...)
+		r.Handle(strings.TrimSuffix(pathAdmin, "/"), http.RedirectHandler(pathAdmin, http.StatusFound))
+		r.PathPrefix(pathAdmin).Handler(g.observed("admin", g.only(s.Push, g.admin.page(web.Admin))))
 	}
 	route("healthz", http.HandlerFunc(g.healthz), "/healthz")
 	route("readyz", http.HandlerFunc(g.readyz), "/readyz")

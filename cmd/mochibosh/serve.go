@@ -73,6 +73,7 @@ func serve(ctx context.Context, in *invocation, reload <-chan os.Signal, stderr 
 		}
 		go func() { failed <- s.http.Serve(l) }()
 	}
+	go s.gateway.admin.run(ctx)
 	beats, stop := s.supervisor.beats()
 	defer stop()
 	s.say("READY=1")

@@ -141,6 +141,8 @@ type settings struct {
 	GCPercent        gcPercent     `name:"gc-percent" env:"MOCHIBOSH_GC_PERCENT,GOGC" default:"auto" placeholder:"PERCENT" group:"ops" help:"How much memory may grow before garbage is collected, in percent of what is in use; more costs memory and saves CPU. auto: 100, but a busy server may have 16 MiB of garbage, and a quiet one gives its back. off: only at the memory limit. The variable GOGC counts too."`
 	MemoryLimit      memoryLimit   `env:"MOCHIBOSH_MEMORY_LIMIT,GOMEMLIMIT" default:"off" placeholder:"SIZE" group:"ops" help:"Size of memory from which garbage is collected more often, to stay below; it is no hard limit. The variable GOMEMLIMIT counts too."`
 	Console          string        `enum:"on,local,off" default:"off" group:"ops" help:"Serve the console for XMPP at /console/: on, off, or local, to clients on this machine only."`
+	AdminKeyFile     string        `placeholder:"FILE" group:"ops" help:"Keys for the admin page at /admin/, one a line, as 'mochibosh key --admin' makes them. Default: there is no such page. It is where push is served."`
+	AdminMaxRows     int           `default:"100" group:"ops" help:"Rows of one list on the admin page; more are on further pages."`
 	ShutdownDelay    time.Duration `default:"0s" group:"ops" help:"How long /readyz says no before clients are let go."`
 	ShutdownSpread   time.Duration `default:"1s" group:"ops" help:"Time over which clients are let go, one after the other; they are asked to come back after as long, and a second."`
 	ShutdownTimeout  time.Duration `default:"20s" group:"ops" help:"How long the end, or the saving, of all sessions may take."`

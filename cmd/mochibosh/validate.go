@@ -56,6 +56,9 @@ func (s *settings) validate() error {
 	if u, err := url.Parse(s.OTLPEndpoint); s.OTLPEndpoint != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 		fail("otlp-endpoint: %q is no URL such as http://127.0.0.1:4318", s.OTLPEndpoint)
 	}
+	if s.AdminKeyFile != "" && s.Push == "off" {
+		fail("admin-key-file: the admin page needs push")
+	}
 	if s.PushTarget == "" {
 		fail("push-target: empty")
 	}
@@ -135,6 +138,7 @@ func (s *settings) positiveNumbers() []namedNumber {
 		{"max-pending", s.MaxPending},
 		{"max-message-ids", s.MaxMessageIDs},
 		{"max-members", s.MaxMembers},
+		{"admin-max-rows", s.AdminMaxRows},
 		{"max-receipts", s.MaxReceipts},
 		{"max-receipts-per-session", s.MaxReceiptsPerSession},
 		{"web-push-max-subscriptions", s.WebPushMaxSubscriptions},

@@ -127,7 +127,7 @@ func encodeValue(v attribute.Value) (e value) {
 		f := v.AsFloat64()
 		e.Double = &f
 	default:
-		s := v.Emit()
+		s := v.String()
 		e.String = &s
 	}
 	return e
