@@ -26,3 +26,15 @@ func (e *Engine) Behind() (asked func() bool) {
 	}
 	return func() bool { return yes }
 }
+
+// Busy has as many requests be under way as may be, until done is called.
+func (s *Store) Busy() (done func()) {
+	for range maxUnanswered {
+		s.log.slots <- struct{}{}
+	}
+	return func() {
+		for range maxUnanswered {
+			s.log.leave()
+		}
+	}
+}

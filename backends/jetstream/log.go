@@ -19,6 +19,7 @@ type log struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	name   string
+	slots  chan struct{}                                                                                                     // of requests that are not answered yet
 	direct func(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error) // readOnce, but in tests
 }
 
@@ -48,12 +49,30 @@ func (o *Options) open(ctx context.Context, cfg jetstream.StreamConfig) (*log, e
 	if info.Config.Metadata[epochKey] == "" {
 		return nil, fmt.Errorf("jetstream: stream %s is somebody else's", cfg.Name)
 	}
-	l := &log{opts: o, js: js, stream: stream, name: cfg.Name}
+	l := &log{opts: o, js: js, stream: stream, name: cfg.Name, slots: make(chan struct{}, maxUnanswered)}
 	l.direct = l.readOnce
 	return l, nil
 }
 
 const epochKey = "epoch"
+
+// maxUnanswered bounds the requests of one kind that NATS has not answered. When a
+// node dies all its sessions are asked for at once: those above wait in line here,
+// where waiting costs nothing, and not there, where each would be asked for again
+// before it is answered.
+const maxUnanswered = 256
+
+// enter waits in line; leave is to be called afterwards.
+func (l *log) enter(ctx context.Context) error {
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *log) leave() { <-l.slots }
 
 // epoch names one life of the stream.
 func (l *log) epoch(ctx context.Context) (string, error) {
@@ -93,6 +112,10 @@ type stored struct {
 // append stores a message if the last one of its subject is still the one with
 // this number; zero: there is none. errMoved: it is not.
 func (l *log) append(ctx context.Context, msg *nats.Msg, after uint64) (seq uint64, err error) {
+	if err := l.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer l.leave()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ack, err := l.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
@@ -155,9 +178,13 @@ var (
 // there is none.
 func (l *log) last(ctx context.Context, subject string) (m stored, err error) {
 	for {
+		if err := l.enter(ctx); err != nil {
+			return m, err
+		}
 		once, cancel := context.WithTimeout(ctx, patience)
 		m, err = l.askLast(once, subject)
 		cancel()
+		l.leave()
 		if err == nil || errors.Is(err, errNone) {
 			return m, err
 		}
@@ -209,9 +236,13 @@ const (
 // answers: it may be a little behind.
 func (l *log) read(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error) {
 	for {
+		if err := l.enter(ctx); err != nil {
+			return nil, false, err
+		}
 		once, cancel := context.WithTimeout(ctx, patience)
 		messages, more, err = l.direct(once, subject, from, since)
 		cancel()
+		l.leave()
 		if err == nil {
 			return messages, more, nil
 		}

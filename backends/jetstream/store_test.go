@@ -1,6 +1,8 @@
 package jetstream_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -55,5 +57,37 @@ func TestStore(t *testing.T) {
 		t.Error(err)
 	} else if data, got, err := b.Load(ctx, odd); string(data) != "odd" || got != revision || err != nil {
 		t.Errorf("got %q, %d, %v", data, got, err)
+	}
+}
+
+// Only so many requests are with NATS at once. The others wait for their turn, or for
+// as long as they may.
+func TestRequestsWaitInLine(t *testing.T) {
+	s, err := jetstream.NewStore(t.Context(), jetstream.Options{Conn: connect(t, startNATS(t)), Node: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := s.Busy()
+	gaveUp, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := s.Load(gaveUp, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Save(gaveUp, "a", []byte("1"), 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	waited := make(chan error)
+	go func() {
+		_, err := s.Save(t.Context(), "a", []byte("1"), 0)
+		waited <- err
+	}()
+	select {
+	case err := <-waited:
+		t.Fatalf("it did not wait: %v", err)
+	default:
+	}
+	done()
+	if err := <-waited; err != nil {
+		t.Error(err)
 	}
 }

@@ -136,7 +136,10 @@ func (w *world) start(ctx context.Context, n *node, i int) error {
 		if n.conn, err = nats.Connect(s.ClientURL(), nats.MaxReconnects(-1)); err != nil {
 			return err
 		}
-		if n.Node, err = nodes.Join(nodes.Options{Conn: n.conn, Name: name, AnswerWait: 2 * forever, MaxForwards: 2_000_000}); err != nil {
+		if n.Node, err = nodes.Join(nodes.Options{
+			Conn: n.conn, Name: name, AnswerWait: 2 * forever, MaxForwards: 2_000_000,
+			Beat: 2 * time.Second, Timeout: 20 * time.Second, // all share the processors of one machine
+		}); err != nil {
 			return err
 		}
 		js := jetstream.Options{Conn: n.conn, Node: name, Replicas: w.Servers, InMemory: !w.Disk, MaxBytes: -1, SessionAge: 4 * forever, Bus: bo}
