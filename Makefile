@@ -3,7 +3,7 @@
 export FUZZTIME
 
 .NOTPARALLEL:
-.PHONY: test setup audit fmt-check lint race unit fuzz soak browser types conformance bench bench-short bench-setup bench-push bench-push-short bench-xmpp bench-xmpp-short bench-scale bench-scale-short
+.PHONY: test setup audit fmt-check lint race unit fuzz soak browser types conformance bench bench-short bench-setup bench-push bench-push-short bench-xmpp bench-xmpp-short bench-scale bench-scale-short bench-nodes bench-nodes-short
 
 # Everything below; fails when any of it fails.
 test:
@@ -89,3 +89,11 @@ bench-scale:
 # A tenth of it once, in two minutes; writes to the terminal.
 bench-scale-short:
 	go run ./bench/scale -short
+
+# What several nodes on NATS cost and carry, a million sessions at ten of them too:
+# 24 GB of memory. Linux only.
+bench-nodes:
+	go run ./bench/nodes -write docs/scaling.md
+
+bench-nodes-short:
+	go run ./bench/nodes -short

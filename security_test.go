@@ -1,6 +1,7 @@
 package mochibosh_test
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -48,4 +49,13 @@ func sources(t *testing.T, folder string) string {
 		all.WriteString(read(t, f))
 	}
 	return all.String()
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
