@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/mochibosh/mochibosh/bench/tables"
 )
@@ -27,7 +28,8 @@ import (
 type settings struct {
 	Clients  int // of a topic
 	Rounds   int
-	Sessions int // of the country
+	Sessions int           // of the country
+	Pause    time.Duration // to listen to what goes on by itself
 }
 
 func main() {
@@ -45,8 +47,9 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&s.Clients, "clients", 10_000, "clients of one topic")
 	f.IntVar(&s.Rounds, "rounds", 5, "messages to all of them; medians count")
 	f.IntVar(&s.Sessions, "sessions", 1_000_000, "sessions of ten nodes; each needs some 10 KB")
+	f.DurationVar(&s.Pause, "pause", 5*time.Second, "how long to listen to what goes on by itself")
 	f.BoolFunc("short", "measure a twentieth; what follows changes that again", func(string) error {
-		s = settings{1000, 3, 50_000}
+		s = settings{1000, 3, 50_000, s.Pause}
 		return nil
 	})
 	write := f.String("write", "", "Markdown file whose tables are replaced")
@@ -84,7 +87,7 @@ func (s settings) process(ctx context.Context, name string, into any) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, exe, "-measure", name,
-		"-clients", strconv.Itoa(s.Clients), "-rounds", strconv.Itoa(s.Rounds), "-sessions", strconv.Itoa(s.Sessions))
+		"-clients", strconv.Itoa(s.Clients), "-rounds", strconv.Itoa(s.Rounds), "-sessions", strconv.Itoa(s.Sessions), "-pause", s.Pause.String())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -63,7 +63,7 @@ func (c *crowd) tell(ctx context.Context, clients []*client, topics ...string) (
 	}
 	took := time.Since(p.began)
 	n := len(clients)
-	r = told{Clients: n, Rate: float64(n) / took.Seconds(), CPU: (cpu() - used).Seconds() / float64(n), Wires: c.world.wires().minus(before).over(n)}
+	r = told{Clients: n, Rate: float64(n) / took.Seconds(), CPU: (cpu() - used).Seconds() / float64(n), Wires: c.world.wires().minus(before).per(float64(n))}
 	arrived := make([]time.Duration, n)
 	for i, x := range clients {
 		arrived[i] = x.arrived
@@ -138,15 +138,14 @@ func listen(ctx context.Context, s settings, l layout) (b bill, err error) {
 		return b, err
 	}
 	defer w.close()
-	const pause = 5 * time.Second
-	before := w.wires()
-	time.Sleep(pause)
-	b.Beats = w.wires().minus(before).over(int(pause / time.Second))
+	before, began := w.wires(), time.Now()
+	time.Sleep(s.Pause)
+	b.Beats = w.wires().minus(before).per(time.Since(began).Seconds())
 	less := func(ws wires, since time.Time) wires {
 		d := time.Since(since).Seconds()
 		return wires{
-			ws.Nodes.minus(traffic{b.Beats.Nodes.Messages * d, b.Beats.Nodes.Bytes * d}),
-			ws.Servers.minus(traffic{b.Beats.Servers.Messages * d, b.Beats.Servers.Bytes * d}),
+			ws.Nodes.minus(b.Beats.Nodes.times(d)),
+			ws.Servers.minus(b.Beats.Servers.times(d)),
 		}
 	}
 	n := s.Clients / 10
@@ -155,12 +154,12 @@ func listen(ctx context.Context, s settings, l layout) (b bill, err error) {
 	if err := c.connect(ctx, rooms(len(w.nodes))); err != nil {
 		return b, err
 	}
-	b.Session = less(w.wires().minus(before), since).over(n)
+	b.Session = less(w.wires().minus(before), since).per(float64(n))
 
 	since, before = time.Now(), w.wires()
 	polls := c.polls.Load()
-	time.Sleep(pause)
-	b.Poll = less(w.wires().minus(before), since).over(int(c.polls.Load() - polls))
+	time.Sleep(s.Pause)
+	b.Poll = less(w.wires().minus(before), since).per(float64(c.polls.Load() - polls))
 
 	since, before = time.Now(), w.wires()
 	polls = c.polls.Load()
@@ -173,9 +172,8 @@ func listen(ctx context.Context, s settings, l layout) (b bill, err error) {
 	}
 	spent := less(w.wires().minus(before), since)
 	idle := float64(c.polls.Load() - polls)
-	spent.Nodes = spent.Nodes.minus(traffic{b.Poll.Nodes.Messages * idle, b.Poll.Nodes.Bytes * idle})
-	spent.Servers = spent.Servers.minus(traffic{b.Poll.Servers.Messages * idle, b.Poll.Servers.Bytes * idle})
-	b.Message = spent.over(len(topics))
+	spent = spent.minus(wires{b.Poll.Nodes.times(idle), b.Poll.Servers.times(idle)})
+	b.Message = spent.per(float64(len(topics)))
 	return b, nil
 }
 

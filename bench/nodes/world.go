@@ -207,9 +207,7 @@ func (w *world) close() {
 type traffic struct{ Messages, Bytes float64 }
 
 func (t traffic) minus(u traffic) traffic { return traffic{t.Messages - u.Messages, t.Bytes - u.Bytes} }
-func (t traffic) over(n int) traffic {
-	return traffic{t.Messages / float64(n), t.Bytes / float64(n)}
-}
+func (t traffic) times(x float64) traffic { return traffic{t.Messages * x, t.Bytes * x} }
 
 // wires is what nodes and servers have said to each other, and servers among
 // themselves.
@@ -240,4 +238,5 @@ func (a wires) minus(b wires) wires {
 	return wires{a.Nodes.minus(b.Nodes), a.Servers.minus(b.Servers)}
 }
 
-func (a wires) over(n int) wires { return wires{a.Nodes.over(n), a.Servers.over(n)} }
+// per shares it among so many.
+func (a wires) per(n float64) wires { return wires{a.Nodes.times(1 / n), a.Servers.times(1 / n)} }
