@@ -33,6 +33,12 @@ func NewProsody(opts *Options) (*Server, error) {
 		host := strings.ReplaceAll(url.QueryEscape(s.Domain), ".", "%2e")
 		err = errors.Join(err, s.write("data/"+host+"/accounts/"+user+".dat", fmt.Sprintf("return { password = %q };", Password)))
 	}
+	ports, component := "", ""
+	if opts != nil && opts.Component != "" {
+		err = errors.Join(err, freePorts(&s.Components))
+		ports = "component_ports = { " + port(s.Components) + " }"
+		component = fmt.Sprintf("Component %q\ncomponent_secret = %q\n", opts.Component, Password)
+	}
 	err = errors.Join(err, s.write("config.lua", fmt.Sprintf(`
 run_as_root = true
 daemonize = false
@@ -54,11 +60,12 @@ authentication = "internal_plain"
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 limits = {}
+%[6]s
 ssl = { key = "%[1]s/key.pem", certificate = "%[1]s/cert.pem" }
 c2s_direct_tls_ssl = ssl
 VirtualHost "%[2]s"
 ssl = { key = "%[1]s/key.pem", certificate = "%[1]s/cert.pem" }
-`, s.dir, s.Domain, port(s.Addr), port(s.DirectTLS), port(s.HTTP))))
+`, s.dir, s.Domain, port(s.Addr), port(s.DirectTLS), port(s.HTTP), ports)+component))
 	s.start = func() *exec.Cmd { return exec.Command(path, "-F", "--config", s.path("config.lua")) }
 	return s, s.begin(err)
 }

@@ -24,6 +24,9 @@ const Password = "secret"
 type Options struct {
 	Domain string   // im.example
 	Users  []string // alice, bob
+	// Component is the domain of an external component (XEP-0114), whose secret is
+	// Password. Prosody only.
+	Component string
 }
 
 // A Server is a running XMPP server.
@@ -38,6 +41,8 @@ type Server struct {
 	// Proxied is like Addr, behind a header of the PROXY protocol. Prosody has
 	// none.
 	Proxied string
+	// Components is where an external component connects to, if there is one.
+	Components string
 	// HTTP is host:port of the server's own BOSH at /http-bind and WebSocket at
 	// /xmpp-websocket.
 	HTTP string

@@ -1,0 +1,6 @@
+package main
+
+import "embed"
+
+//go:embed page
+var page embed.FS
