@@ -88,6 +88,7 @@ func (s settings) process(ctx context.Context, name string, into any) error {
 	}
 	cmd := exec.CommandContext(ctx, exe, "-measure", name,
 		"-clients", strconv.Itoa(s.Clients), "-rounds", strconv.Itoa(s.Rounds), "-sessions", strconv.Itoa(s.Sessions), "-pause", s.Pause.String())
+	cmd.Env = append(os.Environ(), "GOGC=50") // a million sessions are many
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

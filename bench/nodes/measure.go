@@ -272,11 +272,11 @@ func live(ctx context.Context, s settings, l layout) (r country, err error) {
 	return r, err
 }
 
-// some has a message in every tenth room.
+// some has a message in one of fifty rooms.
 func (c *crowd) some(ctx context.Context, room int) (told, error) {
 	var clients []*client
 	var topics []string
-	for i := 0; i+room <= len(c.clients); i += 10 * room {
+	for i := 0; i+room <= len(c.clients); i += 50 * room {
 		topics = append(topics, rooms(room)(i))
 		for j := range room {
 			clients = append(clients, &c.clients[i+j])
