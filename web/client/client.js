@@ -9,7 +9,7 @@ import { Token } from './token.js';
 import { Topic } from './topic.js';
 
 const URLS = { longpoll: '/push', sse: '/push/sse', websocket: '/push/ws', bosh: '/http-bind' };
-const TOPICAL = ['subscribed', 'message', 'join', 'leave', 'dropped'];
+const TOPICAL = ['subscribed', 'message', 'join', 'leave', 'dropped', 'hidden', 'unsubscribed'];
 /** What the server says of our token. */
 const SIGN_IN = ['expiring', 'expired', 'refreshed'];
 const REPLIES = ['published', 'unsubscribed', 'presence', 'error'];
@@ -112,9 +112,9 @@ class Client {
   }
 
   /** Settles when the message is in its topic, or was refused, or the client is closed. */
-  async publish(topic, data = null, { id } = {}) {
+  async publish(topic, data = null, { id, receipts } = {}) {
     const ref = this.#requests.ref();
-    const { offset, duplicate = false } = await this.#ask({ op: 'publish', topic, data, id: id ?? ref, ref });
+    const { offset, duplicate = false } = await this.#ask({ op: 'publish', topic, data, id: id ?? ref, receipts, ref });
     return { offset, duplicate };
   }
 

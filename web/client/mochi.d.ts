@@ -89,6 +89,10 @@ export interface SubscribeOptions<T = any> {
   subscribed?(event: Subscribed): unknown;
   join?(event: Member): unknown;
   leave?(event: Member): unknown;
+  /** A newer token does not allow us to be seen here any more. We go on to be told of messages, but not of members. */
+  hidden?(event: { code: string; message: string }): unknown;
+  /** A newer token does not allow the subscription any more: nothing follows. */
+  unsubscribed?(event: { code: string; message: string }): unknown;
   /** We were too slow, and messages up to this position were dropped. */
   dropped?(event: { epoch: string; offset: number }): unknown;
   /** The server refused the subscription. */
@@ -131,7 +135,7 @@ export interface Client {
    * closed; through everything else it waits. If too much waits already it is refused at once (`full`).
    * With an `id` of your own it is published once, even if you publish it again within five minutes.
    */
-  publish(topic: string, data: Json, options?: { id?: string }): Promise<{ offset: number; duplicate: boolean }>;
+  publish(topic: string, data: Json, options?: { id?: string; receipts?: string }): Promise<{ offset: number; duplicate: boolean }>;
   /** Who is in a topic. */
   presence(topic: string): Promise<Member[]>;
   /**
