@@ -19,6 +19,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 )
 
 func main() {
@@ -47,7 +49,10 @@ func run(ctx context.Context, address string, out io.Writer, logger *slog.Logger
 	if err != nil {
 		return err
 	}
-	chat := newChat(logger)
+	chat, err := newChat(logger, webpush.Options{})
+	if err != nil {
+		return err
+	}
 	server := &http.Server{
 		Handler:           chat,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -66,5 +71,5 @@ func run(ctx context.Context, address string, out io.Writer, logger *slog.Logger
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	// First the sessions, so that every open request has its answer.
-	return errors.Join(chat.manager.Shutdown(ctx), server.Shutdown(ctx))
+	return errors.Join(chat.manager.Shutdown(ctx), server.Shutdown(ctx), chat.herald.pusher.Close(ctx))
 }

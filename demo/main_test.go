@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 )
 
 // The program prints where it listens, and when it is told to stop, whoever
@@ -65,7 +67,7 @@ func create(t *testing.T, url string) (session, key string) {
 }
 
 func TestPageLoadsNothingFromElsewhere(t *testing.T) {
-	chat := newChat(slog.New(slog.DiscardHandler))
+	chat := startChat(t, webpush.Options{})
 	for path, kind := range map[string]string{
 		"/": "text/html", "/app.js": "text/javascript", "/theme.css": "text/css", "/icon.svg": "image/svg+xml",
 		"/mochi/mochi.js": "text/javascript", "/mochi/bosh/session.js": "text/javascript",

@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 )
 
 // Every curl command in the documents, run against the demo, answers what the
@@ -22,7 +23,7 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			chat := newChat(slog.New(slog.DiscardHandler))
+			chat := startChat(t, webpush.Options{})
 			server := httptest.NewServer(chat)
 			defer server.Close()
 			defer chat.manager.Shutdown(t.Context())

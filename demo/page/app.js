@@ -7,7 +7,7 @@ import { drawers } from './drawers.js';
 import { welcome } from './empty.js';
 import { Members } from './members.js';
 import { MessageList } from './messages.js';
-import { Notifier } from './notify.js';
+import { Notifier, token } from './notify.js';
 import { Profile, unique } from './profile.js';
 import { Rooms } from './rooms.js';
 import { copy } from './share.js';
@@ -22,7 +22,7 @@ drawIcons();
 drawers();
 const wire = new Wire();
 const network = new Network({ watch: (kind, text) => wire.note(kind, text) });
-const notifier = new Notifier();
+const notifier = new Notifier(toast);
 const me = new Profile(named);
 const members = new Members(me);
 const list = new MessageList(me, retry);
@@ -56,6 +56,7 @@ function named() {
     carrier: control.wanted,
     to: '',
     resume: 'demo',
+    token,
     fetch: network.fetch,
     WebSocket: network.WebSocket,
     EventSource: network.EventSource,
@@ -128,6 +129,8 @@ function listen(room) {
   // Before the server names the members: it still counts who left a moment ago.
   const left = ({ data }) => data?.visit && members.left(data.visit);
   subscriptions.set(room.gone, client.subscribe(room.gone, { history: HISTORY, message: left }));
+  subscriptions.set(room.away, client.subscribe(room.away));
+  notifier.follow(room.away);
   listenNow(room, false);
 }
 
@@ -151,7 +154,8 @@ function listenNow(room, open) {
 }
 
 function unlisten(room) {
-  for (const topic of [room.topic, room.gone, room.now]) {
+  notifier.unfollow(room.away);
+  for (const topic of [room.topic, room.gone, room.away, room.now]) {
     subscriptions.get(topic)?.unsubscribe();
     subscriptions.delete(topic);
   }

@@ -30,6 +30,8 @@ export class Room {
     this.now = `now/${name}`;
     // Who closed the page a moment ago: the session behind it lives a little longer.
     this.gone = `gone/${name}`;
+    // Who has closed the page is told by it what is written here, and who has not acknowledges that.
+    this.away = `away/${name}`;
     this.seen = seen;
   }
 

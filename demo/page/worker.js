@@ -1,0 +1,2 @@
+// Shows what comes when the page is closed.
+importScripts('/mochi/pushworker.js');
