@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 // checkEvery is how often, in time-outs.
 const checkEvery = 2
 
-// maxChecked bounds how many requests one message names.
-const maxChecked = 10_000
+// maxChecked bounds how many requests one message names; less in tests.
+var maxChecked = 10_000
 
 // checks goes on until the context is done.
 func (n *Node) checks(ctx context.Context) {
@@ -42,21 +43,28 @@ func (n *Node) check(upTo uint64) {
 	n.out.Range(func(token, v any) bool {
 		c := v.(*call)
 		c.mu.Lock()
-		if !c.over && c.number <= upTo && len(byOwner[c.owner]) < maxChecked {
+		if !c.over && c.number <= upTo {
 			byOwner[c.owner] = append(byOwner[c.owner], token.(string))
 		}
 		c.mu.Unlock()
 		return true
 	})
-	for owner, tokens := range byOwner {
-		msg := &nats.Msg{
-			Subject: n.subject("node", owner, "check"),
-			Reply:   n.subject("back", n.opts.Name, n.life, checked),
-			Data:    []byte(strings.Join(tokens, " ")),
+	for owner, all := range byOwner {
+		for tokens := range slices.Chunk(all, maxChecked) {
+			n.ask(owner, tokens)
 		}
-		if err := n.opts.Conn.PublishMsg(msg); err != nil {
-			n.opts.Logger.Debug("nodes: not asked about requests", "node", owner, "error", err)
-		}
+	}
+}
+
+// ask asks a node about requests that wait for it.
+func (n *Node) ask(owner string, tokens []string) {
+	msg := &nats.Msg{
+		Subject: n.subject("node", owner, "check"),
+		Reply:   n.subject("back", n.opts.Name, n.life, checked),
+		Data:    []byte(strings.Join(tokens, " ")),
+	}
+	if err := n.opts.Conn.PublishMsg(msg); err != nil {
+		n.opts.Logger.Debug("nodes: not asked about requests", "node", owner, "error", err)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mochibosh/mochibosh/nodes"
 )
 
 // each runs a test with nodes that hold requests without a goroutine, and with
@@ -243,25 +245,41 @@ func TestNodeIsCutOff(t *testing.T) {
 }
 
 // A message of NATS got lost: the request, or its answer.
+// Of many requests that wait at another node one is answered, and the answer gets lost.
 func TestWhatGetsLostIsRepeated(t *testing.T) {
+	nodes.CheckInPieces(t, 1)
 	each(t, func(t *testing.T, w *world) {
 		a, b := w.join("a"), w.join("b")
-		x := create(t, a, "")
-		x.subscribe(a, "t")
-		status := make(chan int)
-		go func() {
-			s, _, _ := x.try(b, object{Attach: 100, Ack: x.ack})
-			status <- s
-		}()
-		eventually(t, "it is held", func() bool { return a.Stats().Serving == 1 })
+		held := func(topic string) (x *client, status chan int) {
+			x, status = create(t, a, ""), make(chan int, 1)
+			x.subscribe(a, topic)
+			go func() {
+				s, _, _ := x.try(b, object{Attach: 100, Ack: x.ack})
+				status <- s
+			}()
+			return x, status
+		}
+		var quiet []chan int
+		for range 7 {
+			_, status := held("quiet")
+			quiet = append(quiet, status)
+		}
+		x, status := held("t")
+		eventually(t, "they are held", func() bool { return a.Stats().Serving == int64(len(quiet)+1) })
 		b.wire.deafen() // but it is not cut off for long
 		x.publish(a, "t", "lost")
-		eventually(t, "it is answered, as the other one sees it", func() bool { return a.Stats().Serving == 0 })
+		eventually(t, "it is answered, as the other one sees it", func() bool { return a.Stats().Serving == int64(len(quiet)) })
 		if s := <-status; s != http.StatusServiceUnavailable {
 			t.Errorf("status %d", s)
 		}
 		x.attach = 100
 		x.until(b, "lost")
+		x.publish(a, "quiet", "and the others have theirs")
+		for _, status := range quiet {
+			if s := <-status; s != http.StatusOK {
+				t.Errorf("status %d", s)
+			}
+		}
 	})
 }
 

@@ -76,7 +76,7 @@ func (c *crowd) wait(ctx context.Context, p *phase) error {
 	for _, done := range []chan struct{}{p.served, p.asked} {
 		select {
 		case <-done:
-		case <-time.After(10 * time.Minute):
+		case <-time.After(5 * time.Minute):
 			return fmt.Errorf("%d clients got no message, %d did not ask again, %d requests were repeated", p.unserved.Load(), p.unasked.Load(), c.retries.Load())
 		case <-ctx.Done():
 			return ctx.Err()

@@ -208,7 +208,7 @@ func (c *crowd) kill(ctx context.Context, dead *node) (d death, err error) {
 		return d, ctx.Err()
 	}
 	for taken := 0; taken < d.Sessions; {
-		if time.Since(began) > 10*time.Minute || ctx.Err() != nil {
+		if time.Since(began) > 5*time.Minute || ctx.Err() != nil {
 			return d, fmt.Errorf("%d of %d sessions were taken over", taken, d.Sessions)
 		}
 		time.Sleep(10 * time.Millisecond)
