@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -41,12 +42,18 @@ type client struct {
 	arrived time.Duration // of it, since the phase began
 }
 
-// A phase is over when each client that is to get a message has got it, and has asked
-// again.
+// A phase is over when all that is expected has happened: that clients get a message,
+// and that they ask again.
 type phase struct {
-	began             time.Time
-	served, asked     chan struct{}
-	unserved, unasked atomic.Int64
+	began    time.Time
+	done     chan struct{}
+	expected atomic.Int64
+}
+
+func (p *phase) happened() {
+	if p.expected.Add(-1) == 0 {
+		close(p.done)
+	}
 }
 
 func newCrowd(w *world, n int) *crowd {
@@ -55,43 +62,44 @@ func newCrowd(w *world, n int) *crowd {
 		go func() {
 			for x := range c.again {
 				x.poll()
-				if p := c.phase.Load(); p.unasked.Add(-1) == 0 {
-					close(p.asked)
-				}
+				c.phase.Load().happened()
 			}
 		}()
 	}
 	return c
 }
 
-func (c *crowd) begin(n int) *phase {
-	p := &phase{began: time.Now(), served: make(chan struct{}), asked: make(chan struct{})}
-	p.unserved.Store(int64(n))
-	p.unasked.Store(int64(n))
+func (c *crowd) begin(expected int) *phase {
+	p := &phase{began: time.Now(), done: make(chan struct{})}
+	p.expected.Store(int64(expected))
 	c.phase.Store(p)
 	return p
 }
 
 func (c *crowd) wait(ctx context.Context, p *phase) error {
-	for _, done := range []chan struct{}{p.served, p.asked} {
+	progress := time.NewTicker(30 * time.Second)
+	defer progress.Stop()
+	for late := time.After(5 * time.Minute); ; {
 		select {
-		case <-done:
-		case <-time.After(5 * time.Minute):
-			return fmt.Errorf("%d clients got no message, %d did not ask again, %d requests were repeated", p.unserved.Load(), p.unasked.Load(), c.retries.Load())
+		case <-p.done:
+			if n := c.faults.Load(); n > 0 {
+				return fmt.Errorf("%d answers were not the ones expected", n)
+			}
+			return nil
+		case <-progress.C:
+			fmt.Fprintf(os.Stderr, "%d messages or polls are missing, %d requests were repeated\n", p.expected.Load(), c.retries.Load())
+		case <-late:
+			return fmt.Errorf("%d messages or polls are missing for good", p.expected.Load())
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	if n := c.faults.Load(); n > 0 {
-		return fmt.Errorf("%d answers were not the ones expected", n)
-	}
-	return nil
 }
 
 // connect makes the sessions, each at the next node, with a subscription to the topic
 // of its number, and has them ask.
 func (c *crowd) connect(ctx context.Context, topic func(i int) string) error {
-	p := c.begin(len(c.clients)) // each gets "subscribed"
+	p := c.begin(2 * len(c.clients)) // each gets "subscribed", and asks
 	var all sync.WaitGroup
 	var failed atomic.Pointer[error]
 	parts := 4 * runtime.GOMAXPROCS(0)
@@ -194,9 +202,7 @@ func (x *client) answered(w *answer) {
 	x.last = first
 	x.arrived = time.Since(p.began)
 	x.crowd.again <- x
-	if p.unserved.Add(-1) == 0 {
-		close(p.served)
-	}
+	p.happened()
 }
 
 // An answer is what a node says to a request. It is a park.Writer.

@@ -52,7 +52,7 @@ type told struct {
 // tell publishes in topics, whose subscribers are all of these clients.
 func (c *crowd) tell(ctx context.Context, clients []*client, topics ...string) (r told, err error) {
 	before, used := c.world.wires(), cpu()
-	p := c.begin(len(clients))
+	p := c.begin(2 * len(clients))
 	for _, t := range topics {
 		if err := c.world.publish(ctx, t); err != nil {
 			return r, err
@@ -202,13 +202,11 @@ func (c *crowd) kill(ctx context.Context, dead *node) (d death, err error) {
 	for _, x := range there {
 		c.again <- x
 	}
-	select {
-	case <-p.asked:
-	case <-ctx.Done():
-		return d, ctx.Err()
+	if err := c.wait(ctx, p); err != nil {
+		return d, err
 	}
 	for taken := 0; taken < d.Sessions; {
-		if time.Since(began) > 5*time.Minute || ctx.Err() != nil {
+		if time.Since(began) > 10*time.Minute || ctx.Err() != nil {
 			return d, fmt.Errorf("%d of %d sessions were taken over", taken, d.Sessions)
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -264,6 +262,7 @@ func live(ctx context.Context, s settings, l layout) (r country, err error) {
 	if r.Told, err = c.some(ctx, room); err != nil {
 		return r, err
 	}
+	fmt.Fprintf(os.Stderr, "%v\n", r.Told)
 	if r.Death, err = c.kill(ctx, w.nodes[0]); err != nil {
 		return r, err
 	}

@@ -90,6 +90,7 @@ func (w *world) startNATS() error {
 		o := &server.Options{
 			ServerName: fmt.Sprint("nats", i+1), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true,
 			JetStream: true, JetStreamMaxMemory: 64 << 30, StoreDir: filepath.Join(w.dir, fmt.Sprint("nats", i+1)), MaxPayload: 8 << 20,
+			WriteDeadline: time.Minute, // a node may be long in collecting garbage
 		}
 		if w.Servers > 1 {
 			o.Cluster = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port}
