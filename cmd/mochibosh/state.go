@@ -121,7 +121,7 @@ func (s *server) suspend(ctx context.Context) error {
 		if err := st.log.BeginLast(); err != nil {
 			s.logger.Error("sessions cannot be saved, and end", "error", err)
 			st = nil
-		} else {
+		} else if !st.stores { // else it is the manager's own
 			o.Store = st.log
 		}
 	}
