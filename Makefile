@@ -24,7 +24,7 @@ lint: fmt-check
 # What the race detector would falsify or hide is run without it, too: all but
 # the packages that start whole programs.
 unit:
-	@scripts/go-test.mjs -count=1 $$(go list ./... | grep -vE '/(bench|test)/|/internal/xmpptest$$')
+	@scripts/go-test.mjs -count=1 $$(go list ./... | grep -vE '/(bench|test|cmd)/|/internal/xmpptest$$')
 
 race:
 	@scripts/go-test.mjs -count=1 -race ./...
