@@ -264,7 +264,8 @@ func (l *log) readOnce(ctx context.Context, subject string, from uint64, since t
 		return nil, false, err
 	}
 	inbox := l.opts.Conn.NewInbox()
-	sub, err := l.opts.Conn.SubscribeSync(inbox)
+	came := make(chan *nats.Msg, readMessages+1) // and a last one, that says so; SubscribeSync would make half a megabyte
+	sub, err := l.opts.Conn.ChanSubscribe(inbox, came)
 	if err != nil {
 		return nil, false, err
 	}
@@ -273,9 +274,11 @@ func (l *log) readOnce(ctx context.Context, subject string, from uint64, since t
 		return nil, false, err
 	}
 	for {
-		msg, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, false, err
+		var msg *nats.Msg
+		select {
+		case msg = <-came:
+		case <-ctx.Done():
+			return nil, false, context.Cause(ctx)
 		}
 		switch status := msg.Header.Get("Status"); status {
 		case "":
