@@ -90,10 +90,11 @@ bench-scale:
 bench-scale-short:
 	go run ./bench/scale -short
 
-# What several nodes on NATS cost and carry, a million sessions at ten of them too:
-# 24 GB of memory. Linux only.
+# What several nodes on NATS cost and carry, in three minutes; writes its tables into
+# docs/scaling.md. Linux only.
 bench-nodes:
 	go run ./bench/nodes -write docs/scaling.md
 
+# Less of everything, in a minute; writes to the terminal.
 bench-nodes-short:
 	go run ./bench/nodes -short

@@ -4,6 +4,7 @@
 //
 //	go run ./bench/nodes -write docs/scaling.md
 //	go run ./bench/nodes -short
+//	go run ./bench/nodes -measure country -sessions 1000000
 //
 // Each message has to reach each client once, and in its place, or the run fails.
 package main
@@ -46,10 +47,10 @@ func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("nodes", flag.ContinueOnError)
 	f.IntVar(&s.Clients, "clients", 10_000, "clients of one topic")
 	f.IntVar(&s.Rounds, "rounds", 5, "messages to all of them; medians count")
-	f.IntVar(&s.Sessions, "sessions", 1_000_000, "sessions of ten nodes; each needs some 10 KB")
+	f.IntVar(&s.Sessions, "sessions", 100_000, "sessions of ten nodes; each needs some 20 KB")
 	f.DurationVar(&s.Pause, "pause", 5*time.Second, "how long to listen to what goes on by itself")
 	f.BoolFunc("short", "measure a twentieth; what follows changes that again", func(string) error {
-		s = settings{1000, 3, 50_000, s.Pause}
+		s = settings{1000, 3, 20_000, s.Pause}
 		return nil
 	})
 	write := f.String("write", "", "Markdown file whose tables are replaced")
@@ -88,7 +89,7 @@ func (s settings) process(ctx context.Context, name string, into any) error {
 	}
 	cmd := exec.CommandContext(ctx, exe, "-measure", name,
 		"-clients", strconv.Itoa(s.Clients), "-rounds", strconv.Itoa(s.Rounds), "-sessions", strconv.Itoa(s.Sessions), "-pause", s.Pause.String())
-	cmd.Env = append(os.Environ(), "GOGC=50") // a million sessions are many
+	cmd.Env = append(os.Environ(), "GOGC=50") // sessions are many
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
