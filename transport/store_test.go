@@ -1,11 +1,26 @@
 package transport
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// slowToOpen notes which streams it opens were there before.
+type slowToOpen struct {
+	*counting
+	opening  chan struct{}
+	restored []bool
+}
+
+func (b *slowToOpen) Open(ctx context.Context, st *Stream) (Receiver, error) {
+	<-b.opening
+	b.restored = append(b.restored, st.Restored())
+	return b.counting.Open(ctx, st)
+}
 
 // newStored makes a session whose manager has a store.
 func newStored(t *testing.T, store Store, b Backend) *Session {
@@ -55,6 +70,24 @@ func TestStore(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		wantFrames(t, p.wantDone(t, "there"), "each once", "1 a", "2 b", "3 c")
+		next.Shutdown(t.Context())
+		s.manager.Shutdown(t.Context())
+	}))
+	t.Run("who opens a stream after a crash is told that another process may have", bubble(func(t *testing.T) {
+		store, b := newShelf(), &slowToOpen{counting: new(counting), opening: make(chan struct{})}
+		s := newBareSession(t, &Options{Backend: b, Store: store}, testParams)
+		go s.Open(t.Context(), "s", "")
+		synctest.Wait()
+		if err := s.Stored(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		close(b.opening)
+		synctest.Wait()
+		next := crash(t, store, b)
+		lookup(t, next, s.ID())
+		if want := []bool{false, true}; !slices.Equal(b.restored, want) {
+			t.Errorf("got %v, want %v", b.restored, want)
+		}
 		next.Shutdown(t.Context())
 		s.manager.Shutdown(t.Context())
 	}))

@@ -163,6 +163,14 @@ func (st *Stream) Session() *Session { return st.session }
 // Name returns the stream's name in its session.
 func (st *Stream) Name() string { return st.name }
 
+// Restored is for [Backend.Open]: it reports whether another process had the stream
+// before, which may have opened it and given it frames that it is now given again.
+func (st *Stream) Restored() bool {
+	st.session.mu.Lock()
+	defer st.session.mu.Unlock()
+	return st.before != nil
+}
+
 // Target returns what the client asked for: BOSH's to, push.v1's to.
 func (st *Stream) Target() string { return st.target }
 

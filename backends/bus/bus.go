@@ -38,7 +38,7 @@ func New(opts *Options) *Bus {
 
 // Open implements [transport.Backend].
 func (b *Bus) Open(ctx context.Context, st *transport.Stream) (transport.Receiver, error) {
-	c := &client{bus: b, stream: st, ctx: ctx}
+	c := &client{bus: b, stream: st, ctx: ctx, again: st.Restored()}
 	if err := c.bind(); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type client struct {
 	ctx    context.Context
 	badge  *auth.Badge     // nil: nobody asks
 	rates  map[int]*bucket // how fast it publishes, by the rules' indexes
+	again  bool            // another process had it, and may have carried commands out already
 
 	// Held in Receive and Close, and by who changes subscriptions besides.
 	turn sync.Mutex

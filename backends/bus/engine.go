@@ -37,6 +37,16 @@ type Syncer interface {
 	Sync(ctx context.Context) error
 }
 
+// A Rewinder is an Engine that outlives processes: it remembers which commands it
+// has carried out.
+type Rewinder interface {
+	// Rewind returns the position before the first message that commands after this
+	// one, of the same stream, have published in the topic; ok is false if there is
+	// none that is remembered. Who carries a command out again that begins a
+	// subscription begins it there: its client has published afterwards.
+	Rewind(ctx context.Context, topic string, command Origin) (at Position, ok bool, err error)
+}
+
 // A Sink takes what an [Engine] hands out for one topic. Calls to Deliver,
 // Joined and Left must not overlap; messages come in the order of their
 // offsets. None of them blocks or calls the engine, so the engine may hold

@@ -28,7 +28,7 @@ func (m *Memory) Load(record []byte) error {
 	case savedID:
 		m.seen.load(publishedID{s.Topic, s.ID}, position, at)
 	case savedCommand:
-		m.done.load(publishedID{"", s.Origin}, position, at)
+		m.done.load(publishedID{s.Topic, s.Origin}, position, at)
 	case savedLast, savedMessage, savedJoin, savedLeave:
 		if err := m.opts.checkName(s.Topic); err != nil {
 			return err
@@ -80,7 +80,7 @@ func (m *Memory) loadMessage(s *saved, r *record, at time.Time, data []byte) {
 		m.seen.load(publishedID{r.name, s.ID}, msg.Position, at.Add(m.opts.IDAge))
 	}
 	if s.Origin != "" {
-		m.done.load(publishedID{"", s.Origin}, msg.Position, at.Add(commandAge))
+		m.done.load(publishedID{r.name, s.Origin}, msg.Position, at.Add(commandAge))
 	}
 }
 

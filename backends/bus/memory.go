@@ -65,7 +65,7 @@ func (m *Memory) Publish(_ context.Context, topic string, p Publication) (Publis
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if at, ok := m.done.lookup(now, "", p.Origin.Key()); ok {
+	if at, ok := m.done.lookup(now, topic, p.Origin.Key()); ok {
 		return Published{Position: at}, nil
 	}
 	if at, ok := m.seen.lookup(now, topic, p.ID); ok {
@@ -88,6 +88,21 @@ func (m *Memory) Publish(_ context.Context, topic string, p Publication) (Publis
 		s.Deliver(msg)
 	}
 	return Published{Position: msg.Position}, nil
+}
+
+// Rewind implements [Rewinder], where there is a journal.
+func (m *Memory) Rewind(_ context.Context, topic string, command Origin) (at Position, ok bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, q := range m.done.queue {
+		if q.topic != topic || !command.Before(q.id) {
+			continue
+		}
+		if first := m.done.at[q.publishedID]; !ok || first.Offset <= at.Offset {
+			at, ok = Position{first.Epoch, first.Offset - 1}, true
+		}
+	}
+	return at, ok, nil
 }
 
 // keep adds a message to the histories, within all limits.

@@ -48,7 +48,7 @@ func (b *Bus) Resume(ctx context.Context, st *transport.Stream, saved []byte) (t
 	if err := json.Unmarshal(saved, &t); err != nil {
 		return nil, &transport.Termination{Condition: transport.Internal, Text: "the stream cannot be resumed", Err: err}
 	}
-	c := &client{bus: b, stream: st, ctx: ctx, received: t.Received, member: t.Member}
+	c := &client{bus: b, stream: st, ctx: ctx, received: t.Received, member: t.Member, again: true}
 	if err := c.bind(); err != nil {
 		return nil, err
 	}

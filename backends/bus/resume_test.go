@@ -109,6 +109,35 @@ func TestRestart(t *testing.T) {
 			t.Errorf("%d members", n)
 		}
 	}))
+	t.Run("what its client published after it had asked for a subscription comes, whoever published it", bubble(func(t *testing.T) {
+		for ask, want := range map[string][]string{
+			``: {
+				`{"type":"published","topic":"t","offset":2}`,
+				`{"type":"subscribed","topic":"t","epoch":"E","offset":1,"recovered":true}`,
+				`{"type":"message","topic":"t","offset":2,"data":"its own"}`,
+				`{"type":"message","topic":"t","offset":3,"data":"another"}`,
+			},
+			`,"history":1`: {
+				`{"type":"published","topic":"t","offset":2}`,
+				`{"type":"subscribed","topic":"t","epoch":"E","offset":0,"recovered":true}`,
+				`{"type":"message","topic":"t","offset":1,"data":"old"}`,
+				`{"type":"message","topic":"t","offset":2,"data":"its own"}`,
+				`{"type":"message","topic":"t","offset":3,"data":"another"}`,
+			},
+		} {
+			h := newHouse(t, nil)
+			ann := h.join()
+			h = h.restart(nil, ann)
+			m := h.bus.engine.(*Memory)
+			m.Keep(&pages{}) // it knows commands
+			first := Origin{ann.session.ID(), "", 2}
+			for _, p := range []Publication{{Data: []byte(`"old"`)}, {Data: []byte(`"its own"`), Origin: first}, {Data: []byte(`"another"`)}} {
+				m.Publish(t.Context(), "t", p)
+			}
+			ann.send(`{"op":"subscribe","topic":"t"`+ask+`}`, `{"op":"publish","topic":"t","data":"its own"}`)
+			ann.want("the same as if one process had done both", want...)
+		}
+	}))
 	t.Run("who does not come back has left", bubble(func(t *testing.T) {
 		h := newHouse(t, nil)
 		ann, ben := h.join(), h.join()

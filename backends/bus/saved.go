@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -54,7 +55,18 @@ func (o *Origin) Key() string {
 	if o.Number == 0 {
 		return ""
 	}
-	return o.Session + " " + o.Stream + " " + strconv.FormatUint(o.Number, 10)
+	return o.stream() + strconv.FormatUint(o.Number, 10)
+}
+
+// stream begins the names of all commands of the stream.
+func (o *Origin) stream() string { return o.Session + " " + o.Stream + " " }
+
+// Before reports whether the command with this name is a later one of the same
+// stream.
+func (o *Origin) Before(key string) bool {
+	number, same := strings.CutPrefix(key, o.stream())
+	n, err := strconv.ParseUint(number, 10, 64)
+	return same && err == nil && n > o.Number
 }
 
 func (s *saved) encoded(data []byte) []byte {
@@ -91,7 +103,7 @@ func (m *Memory) journalMessage(r *record, msg Message, p Publication, now time.
 		return
 	}
 	by := p.Origin.Key()
-	m.done.remember(now, "", by, msg.Position)
+	m.done.remember(now, r.name, by, msg.Position)
 	s := saved{Kind: savedMessage, Topic: r.name, Offset: msg.Offset, At: now.UnixMilli(), Key: p.Key, User: p.User, ID: p.ID, Origin: by, Receipts: p.Receipts}
 	m.journal.Append(s.encoded(msg.Data))
 }
@@ -133,7 +145,7 @@ func (m *Memory) Dump(emit func(record []byte), last bool) {
 		put(saved{Kind: savedID, Topic: q.topic, ID: q.id, Offset: m.seen.at[q.publishedID].Offset, At: q.until.UnixMilli()}, nil)
 	}
 	for _, q := range m.done.queue {
-		put(saved{Kind: savedCommand, Origin: q.id, Offset: m.done.at[q.publishedID].Offset, At: q.until.UnixMilli()}, nil)
+		put(saved{Kind: savedCommand, Topic: q.topic, Origin: q.id, Offset: m.done.at[q.publishedID].Offset, At: q.until.UnixMilli()}, nil)
 	}
 	for _, r := range m.topics {
 		for _, member := range r.roster.members {

@@ -76,17 +76,16 @@ func (c *client) maySubscribe(cmd *command) (old int, err error) {
 // the messages that follow it.
 func (c *client) subscribed(cmd *command, as *Member, at Position, readable bool) (Replay, []byte, error) {
 	replay := Replay{Position: at, Recovered: true}
-	var err error
+	q, err := c.query(cmd, at)
 	switch {
+	case err != nil:
+		return replay, nil, err
 	case !readable:
 		replay.Recovered = *cmd.since == at
-	case cmd.since != nil:
-		replay, err = c.bus.engine.Read(c.ctx, cmd.topic, Query{Since: cmd.since})
-	case cmd.history > 0:
-		replay, err = c.bus.engine.Read(c.ctx, cmd.topic, Query{Last: cmd.history})
-	}
-	if err != nil {
-		return replay, nil, err
+	case q != (Query{}):
+		if replay, err = c.bus.engine.Read(c.ctx, cmd.topic, q); err != nil {
+			return replay, nil, err
+		}
 	}
 	b := appendPosition(answer("subscribed", cmd.ref, cmd.topic), replay.Position)
 	if replay.Recovered {
@@ -100,6 +99,27 @@ func (c *client) subscribed(cmd *command, as *Member, at Position, readable bool
 		}
 	}
 	return replay, append(b, '}'), nil
+}
+
+// query returns what a subscription asks for besides what is still to come; nothing
+// is the zero value.
+func (c *client) query(cmd *command, at Position) (Query, error) {
+	asked := Query{Since: cmd.since, Last: max(0, cmd.history)}
+	engine, ok := c.bus.engine.(Rewinder)
+	if asked.Since != nil || !c.again || !ok {
+		return asked, nil
+	}
+	// What the client has published since it asked for the subscription is not its
+	// past, whoever has carried that out.
+	from, ok, err := engine.Rewind(c.ctx, cmd.topic, c.origin())
+	switch {
+	case err != nil || !ok || from.Epoch != at.Epoch || from.Offset >= at.Offset:
+		return asked, err
+	case asked.Last == 0:
+		return Query{Since: &from}, nil
+	}
+	asked.Last += int(at.Offset - from.Offset)
+	return asked, nil
 }
 
 // asMember returns how the client is to be seen.

@@ -347,6 +347,18 @@ func (e *Engine) Subscribe(ctx context.Context, topic string, s bus.Sink) (bus.P
 	return at, func() { t.leave(s) }, nil
 }
 
+// Rewind implements bus.Rewinder.
+func (e *Engine) Rewind(ctx context.Context, topic string, command bus.Origin) (at bus.Position, ok bool, err error) {
+	t, err := e.tail(ctx, topic)
+	if err != nil {
+		return at, false, err
+	}
+	ctx, cancel := e.bounded(ctx)
+	defer cancel()
+	at, ok, err = t.rewind(ctx, &command)
+	return at, ok, e.failed(err)
+}
+
 // Join implements bus.Engine.
 func (e *Engine) Join(ctx context.Context, topic string, m bus.Member) error {
 	t, err := e.tail(ctx, topic)

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -154,6 +155,8 @@ func (t *tail) publishBatch(ctx context.Context, all []*publication) error {
 
 // learn has the tail know what was published in the topic lately, once.
 func (t *tail) learn(ctx context.Context) error {
+	t.learning.Lock()
+	defer t.learning.Unlock()
 	t.mu.Lock()
 	known, last := t.published != nil, t.last
 	if !known {
@@ -192,6 +195,23 @@ func (t *tail) learn(ctx context.Context) error {
 	}
 	t.known = append(t.known, newer...)
 	return nil
+}
+
+// rewind returns the position before the first message that commands after this one
+// have published.
+func (t *tail) rewind(ctx context.Context, command *bus.Origin) (at bus.Position, ok bool, err error) {
+	if err := t.learn(ctx); err != nil {
+		return at, false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, offset := range t.published {
+		origin, of := strings.CutPrefix(key, originKey)
+		if of && command.Before(origin) && (!ok || offset <= at.Offset) {
+			at, ok = bus.Position{Epoch: t.engine.epoch, Offset: offset - 1}, true
+		}
+	}
+	return at, ok, nil
 }
 
 // compose makes the batch of what was not published before, and returns the batch

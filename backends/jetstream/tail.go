@@ -24,6 +24,8 @@ type tail struct {
 	loading sync.Mutex // held while NATS is asked for the end
 	loaded  bool       // guarded by loading
 
+	learning sync.Mutex // held while NATS is asked what was published
+
 	mu        sync.Mutex
 	seq       uint64 // of the last batch
 	last      uint64 // offset of the last message
@@ -197,14 +199,16 @@ func (t *tail) remember(it *item, offset uint64, at int64) {
 	}
 }
 
+const idKey, originKey = "i", "o"
+
 // keys are what an item is known by: its id, and the command that it comes from.
 func (it *item) keys() [2]string {
 	var keys [2]string
 	if it.id != "" {
-		keys[0] = "i" + it.id
+		keys[0] = idKey + it.id
 	}
 	if it.origin != "" {
-		keys[1] = "o" + it.origin
+		keys[1] = originKey + it.origin
 	}
 	return keys
 }

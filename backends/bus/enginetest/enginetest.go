@@ -33,6 +33,7 @@ func Run(t *testing.T, pair func(t *testing.T) (a, b bus.Engine)) {
 		"many publish at once":                               (*suite).crowd,
 		"an id is published once":                            (*suite).ids,
 		"a command is carried out once":                      (*suite).commands,
+		"what a command's successors published is found":     (*suite).rewind,
 		"history has what was delivered, after a position":   (*suite).since,
 		"history has the last messages":                      (*suite).latest,
 		"history keeps what the topic's rule says":           (*suite).rules,
@@ -257,9 +258,6 @@ func (s *suite) ids() {
 }
 
 func (s *suite) commands() {
-	if _, ok := s.a.(*bus.Memory); ok {
-		return // it does not outlive its process, and knows commands with a journal only
-	}
 	topic := s.topic("none/")
 	p := bus.Publication{Origin: bus.Origin{Session: s.prefix, Stream: "s", Number: 7}}
 	first := s.publish(s.a, topic, p)
@@ -279,6 +277,24 @@ func (s *suite) commands() {
 	p.Origin.Number++
 	if other := s.publish(s.a, topic, p); !other.Duplicate || other.Position != first.Position {
 		s.Errorf("another command with the same id: %+v", other)
+	}
+}
+
+func (s *suite) rewind() {
+	topic := s.topic("")
+	command := func(stream string, number uint64) bus.Origin {
+		return bus.Origin{Session: s.prefix, Stream: stream, Number: number}
+	}
+	s.publish(s.a, topic, bus.Publication{Origin: command("s", 9)}) // a number that is longer than others is no smaller
+	before := s.publish(s.a, topic, bus.Publication{Origin: command("s", 10)})
+	s.publish(s.a, topic, bus.Publication{Origin: command("s2", 11)})
+	s.publish(s.a, topic, bus.Publication{})
+	s.publish(s.a, s.topic("other"), bus.Publication{Origin: command("s", 11)})
+	for number, want := range map[uint64]uint64{8: before.Offset - 2, 9: before.Offset - 1, 10: 0, 12: 0} {
+		at, ok, err := s.b.(bus.Rewinder).Rewind(s.ctx(), topic, command("s", number))
+		if err != nil || ok != (want > 0 || number == 8) || at.Offset != want || ok && at.Epoch != before.Epoch {
+			s.Errorf("command %d: got %+v, %v, %v, want the offset %d", number, at, ok, err, want)
+		}
 	}
 }
 

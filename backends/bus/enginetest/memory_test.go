@@ -1,6 +1,7 @@
 package enginetest_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
@@ -10,6 +11,13 @@ import (
 func TestMemory(t *testing.T) {
 	enginetest.Run(t, func(t *testing.T) (a, b bus.Engine) {
 		e := bus.NewMemory(enginetest.Options())
+		e.Keep(blotter{}) // with a journal it knows commands
 		return e, e
 	})
 }
+
+// A blotter is a journal that nobody reads.
+type blotter struct{}
+
+func (blotter) Append([]byte)              {}
+func (blotter) Sync(context.Context) error { return nil }
