@@ -166,6 +166,9 @@ func (c *client) report(t *Tally) {
 	if c.astray != "" {
 		t.Astray = append(t.Astray, c.astray)
 	}
+	if missing := len(c.begun) - c.want + 1; missing > 0 {
+		t.Waiting = append(t.Waiting, fmt.Sprintf("%s, %s: %d of %d did not come, %d of %d commands were taken", c.topic, c.carrier, missing, len(c.begun), c.acked, len(c.messages)))
+	}
 	if c.err != nil {
 		t.Errs = append(t.Errs, c.err)
 	}

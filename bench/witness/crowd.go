@@ -73,6 +73,7 @@ type Tally struct {
 	Sent, Came, Doubled, Misordered int
 	Gaps                            []time.Duration // the longest wait for a message of each client, ascending
 	Astray                          []string        // the first doubled or out of order of each client that had one
+	Waiting                         []string        // of each client that did not get all, what it has
 	Errs                            []error         // of clients whose session was lost
 }
 
@@ -84,7 +85,7 @@ func (t *Tally) Err() error {
 	if len(t.Errs) == 0 && t.Lost() == 0 && t.Doubled == 0 && t.Misordered == 0 {
 		return nil
 	}
-	return fmt.Errorf("of %d messages %d are lost, %d doubled, %d out of order; sessions lost: %v; %v", t.Sent, t.Lost(), t.Doubled, t.Misordered, t.Errs, t.Astray)
+	return fmt.Errorf("of %d messages %d are lost, %d doubled, %d out of order; sessions lost: %v; %v; %v", t.Sent, t.Lost(), t.Doubled, t.Misordered, t.Errs, t.Astray, t.Waiting)
 }
 
 // Gap returns a time that so many percent of the clients never waited longer for
