@@ -8,3 +8,6 @@ func CheckInPieces(t testing.TB, n int) {
 	maxChecked = n
 	t.Cleanup(func() { maxChecked = before })
 }
+
+// TakeForDead has a node take another for dead until it hears it again.
+func (n *Node) TakeForDead(name string) { n.absent(name) }

@@ -244,6 +244,57 @@ func TestNodeIsCutOff(t *testing.T) {
 	})
 }
 
+// A node is cut off together with its server of NATS: it hears itself all the time, and
+// its connection is never lost.
+func TestNodeIsCutOffWithItsServer(t *testing.T) {
+	w := newWorldOn(t, clustered(), true)
+	road := w.near(t)
+	a, b, c := w.joinNear("a"), w.join("b"), w.join("c")
+	x, y := create(t, a, ""), create(t, b, "")
+	x.subscribe(a, "t")
+	eventually(t, "they know each other", func() bool { return len(a.Peers()) == 2 && len(b.Peers()) == 2 && len(c.Peers()) == 2 })
+
+	road.set(true)
+	a.wire.pretend(true) // the store is on the other side
+	y.publish(b, "t", "while it was away")
+	eventually(t, "another takes over", func() bool {
+		x.attach++
+		status, o, _ := x.try(b, object{Attach: x.attach, Ack: x.ack})
+		x.took(o)
+		return status == http.StatusOK && len(o.Messages) > 0
+	})
+	x.publish(c, "t", "at its new home")
+	x.until(b, "at its new home")
+	a.wire.pretend(false)
+	road.set(false)
+	// Nothing is said in the session: it finds out all the same.
+	eventually(t, "the old one lets go", func() bool { return a.manager.Stats().Sessions == 0 })
+	message := object{First: x.sent + 1, Messages: raw(`{"op":"publish","topic":"t","data":"by way of the old one"}`)}
+	eventually(t, "it forwards", func() bool {
+		status, _, _ := x.try(a, message)
+		return status == http.StatusOK
+	})
+	x.until(a, "by way of the old one")
+}
+
+// Who was taken for dead by one node only, and never missed anything, is told what went
+// on there.
+func TestWhoIsTakenForDeadIsTold(t *testing.T) {
+	w := newWorld(t, true)
+	a, b := w.join("a"), w.join("b")
+	x := create(t, a, "")
+	x.subscribe(a, "t")
+	eventually(t, "they know each other", func() bool { return len(b.Peers()) == 1 })
+	b.TakeForDead("a")
+	x.attach++
+	if status, _, _ := x.try(b, object{Attach: x.attach, Ack: x.ack, Wait: new(int)}); status != http.StatusOK {
+		t.Fatalf("not taken over: %d", status)
+	}
+	eventually(t, "the old one lets go", func() bool { return a.manager.Stats().Sessions == 0 })
+	x.publish(a, "t", "on and on")
+	x.until(a, "on and on")
+}
+
 // A message of NATS got lost: the request, or its answer.
 // Of many requests that wait at another node one is answered, and the answer gets lost.
 func TestWhatGetsLostIsRepeated(t *testing.T) {

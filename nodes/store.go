@@ -114,7 +114,7 @@ func (s *store) Save(ctx context.Context, id string, snapshot []byte, revision u
 	n.mu.Unlock()
 	if taken && err == nil {
 		n.counters.takenOver.Add(1)
-		n.tell(before, "verify", []byte(id))
+		n.owe(before, id)
 	}
 	return next, err
 }
@@ -196,7 +196,7 @@ func (n *Node) told(msg *nats.Msg) {
 	case "release":
 		go n.release(msg)
 	case "verify":
-		go n.verify(string(msg.Data))
+		go n.paid(msg)
 	case "about":
 		n.about(msg.Data)
 	case "check":

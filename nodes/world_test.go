@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -38,8 +39,9 @@ type world struct {
 	nats   *server.Server
 	engine *bus.Memory
 	shelf  *shelf
-	url    string // of NATS, if nodes come to it over loopback
-	parks  bool   // the nodes' HTTP servers can hold requests without a goroutine
+	url    string         // of NATS, if nodes come to it over loopback
+	parks  bool           // the nodes' HTTP servers can hold requests without a goroutine
+	other  *server.Server // of NATS, a node of which can be cut off with it; nil: none
 }
 
 func newWorld(t testing.TB, parks bool) *world {
@@ -47,6 +49,16 @@ func newWorld(t testing.TB, parks bool) *world {
 }
 
 func newWorldOn(t testing.TB, o *server.Options, parks bool) *world {
+	t.Helper()
+	s := startNATS(t, o)
+	w := &world{t: t, nats: s, engine: bus.NewMemory(nil), shelf: &shelf{saved: make(map[string]kept)}, parks: parks}
+	if !o.DontListen {
+		w.url = s.Addr().String()
+	}
+	return w
+}
+
+func startNATS(t testing.TB, o *server.Options) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(o)
 	if err != nil {
@@ -60,11 +72,31 @@ func newWorldOn(t testing.TB, o *server.Options, parks bool) *world {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	w := &world{t: t, nats: s, engine: bus.NewMemory(nil), shelf: &shelf{saved: make(map[string]kept)}, parks: parks}
-	if !o.DontListen {
-		w.url = s.Addr().String()
-	}
-	return w
+	return s
+}
+
+// An output takes what a node says while its test runs: sessions may have something
+// to say later.
+type output struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func newOutput(t testing.TB) *output {
+	o := &output{to: t.Output()}
+	t.Cleanup(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.to = io.Discard
+	})
+	return o
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.to.Write(p)
 }
 
 // A node is one of them.
@@ -84,15 +116,44 @@ const beat = 50 * time.Millisecond
 func (w *world) join(name string) *node { return w.joinWith(name, 0) }
 
 func (w *world) joinWith(name string, maxForwards int) *node {
+	w.t.Helper()
+	return w.joinBy(name, maxForwards, &wire{server: w.nats, url: w.url})
+}
+
+// clustered are the options of a server of NATS that may have others beside it.
+func clustered(routes ...*url.URL) *server.Options {
+	return &server.Options{
+		Host: "127.0.0.1", Port: -1, NoSigs: true, Routes: routes,
+		Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: -1, NoAdvertise: true, PoolSize: -1},
+	}
+}
+
+// near has another server of NATS beside it, and returns the way between the two.
+func (w *world) near(t *testing.T) *road {
+	r := newRoad(t, w.nats.ClusterAddr().String())
+	to, err := url.Parse("nats://" + r.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.other = startNATS(t, clustered(to))
+	return r
+}
+
+// joinNear starts a node at that server.
+func (w *world) joinNear(name string) *node {
+	w.t.Helper()
+	return w.joinBy(name, 0, &wire{server: w.other})
+}
+
+func (w *world) joinBy(name string, maxForwards int, wire *wire) *node {
 	t := w.t
 	t.Helper()
-	wire := &wire{server: w.nats, url: w.url}
 	conn, err := nats.Connect("", nats.InProcessServer(wire), nats.ReconnectWait(beat), nats.MaxReconnects(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := &node{t: t, conn: conn, wire: wire}
-	if n.Node, err = nodes.Join(nodes.Options{Conn: conn, Name: name, Beat: beat, Timeout: 10 * beat, MaxForwards: maxForwards, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}); err != nil {
+	if n.Node, err = nodes.Join(nodes.Options{Conn: conn, Name: name, Beat: beat, Timeout: 10 * beat, MaxForwards: maxForwards, Logger: slog.New(slog.NewTextHandler(newOutput(t), nil))}); err != nil {
 		t.Fatal(err)
 	}
 	b := bus.New(&bus.Options{Engine: w.engine})
@@ -172,6 +233,13 @@ func (w *wire) set(cut bool) {
 	w.conns = nil
 }
 
+// pretend has all but NATS be on the other side of a cut.
+func (w *wire) pretend(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+}
+
 func (w *wire) dial() (net.Conn, error) {
 	if w.url != "" {
 		return net.Dial("tcp", w.url)
@@ -204,6 +272,58 @@ func (w *wire) InProcessConn() (net.Conn, error) {
 		w.conns = append(w.conns, c)
 	}
 	return c, err
+}
+
+// A road is how servers of NATS come to each other.
+type road struct {
+	listener net.Listener
+	to       string
+	mu       sync.Mutex
+	cut      bool
+	conns    []net.Conn
+}
+
+func newRoad(t *testing.T, to string) *road {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &road{listener: l, to: to}
+	go r.serve()
+	t.Cleanup(func() {
+		l.Close()
+		r.set(true)
+	})
+	return r
+}
+
+func (r *road) serve() {
+	for {
+		c, err := r.listener.Accept()
+		if err != nil {
+			return
+		}
+		d, err := net.Dial("tcp", r.to)
+		r.mu.Lock()
+		if err != nil || r.cut {
+			c.Close()
+		} else {
+			r.conns = append(r.conns, c, d)
+			go io.Copy(c, d)
+			go io.Copy(d, c)
+		}
+		r.mu.Unlock()
+	}
+}
+
+func (r *road) set(cut bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = cut
+	for _, c := range r.conns {
+		c.Close()
+	}
+	r.conns = nil
 }
 
 // A shelf is the store that they share.

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"sync"
 )
 
 // This file is for several processes that share one Store: each session is
@@ -86,8 +87,8 @@ func (s *Session) movable() bool {
 // Verify looks whether sessions are still this process's, and lets go of those
 // that are not; without ids, all that Options.Store has. It is for a process
 // that was stopped for a while, or cut off from the others, and for one that is
-// told that a session was taken over. What it does not find out, the next answer
-// of the session does.
+// told that a session was taken over. With an error of the store it is not known
+// of all; the next answer of a session tells, too.
 func (m *Manager) Verify(ctx context.Context, ids ...string) error {
 	if m.opts.Store == nil {
 		return nil
@@ -101,14 +102,28 @@ func (m *Manager) Verify(ctx context.Context, ids ...string) error {
 	if len(ids) == 0 {
 		sessions = m.all()
 	}
-	var errs []error
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	slots := make(chan struct{}, verifyAtOnce)
+	var all sync.WaitGroup
 	for _, s := range sessions {
-		if err := s.verify(ctx); err != nil {
-			errs = append(errs, err)
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
 		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := s.verify(ctx); err != nil {
+				stop(err)
+			}
+		})
 	}
-	return errors.Join(errs...)
+	all.Wait()
+	return context.Cause(ctx)
 }
+
+// verifyAtOnce is how many sessions the store is asked for at once.
+const verifyAtOnce = 32
 
 func (s *Session) verify(ctx context.Context) error {
 	before := s.revision()
