@@ -83,7 +83,7 @@ func (n *Node) hear(msg *nats.Msg) {
 	came := p.life != b.Life || p.buried
 	anew := p.life != "" && p.life != b.Life
 	left := b.Leaving && !p.leaving
-	cut := p.life == b.Life && now.Sub(p.last) > n.opts.Timeout/2 && n.mostSilent(now)
+	cut := p.life == b.Life && now.Sub(p.last) > n.suspicious() && n.mostSilent(now)
 	*p = peer{life: b.Life, heard: now, last: now, leaving: b.Leaving}
 	if anew {
 		delete(n.debts, b.Node) // its sessions went with the process before it
@@ -117,11 +117,15 @@ func (n *Node) hearSelf(now time.Time, b *beat) {
 	away := now.Sub(n.heard)
 	n.heard = now
 	n.mu.Unlock()
-	if away > n.opts.Timeout/2 {
+	if away > n.suspicious() {
 		n.opts.Logger.Warn("this node was cut off, or did not run", "for", away.Round(time.Millisecond))
 		n.back()
 	}
 }
+
+// suspicious is how long a silence is in which others may have taken this node for
+// dead: they may have heard it a beat before it heard them.
+func (n *Node) suspicious() time.Duration { return n.opts.Timeout - n.opts.Beat }
 
 // mostSilent reports whether most of the others are not heard: then it is this node
 // that is cut off from them, with the server of NATS that it has. With the lock held.
@@ -131,7 +135,7 @@ func (n *Node) mostSilent(now time.Time) bool {
 		if p.life == "" || p.leaving {
 			continue
 		}
-		if all++; now.Sub(p.last) > n.opts.Timeout/2 {
+		if all++; now.Sub(p.last) > n.suspicious() {
 			silent++
 		}
 	}

@@ -39,6 +39,7 @@ type client struct {
 	maker   *node
 	attach  uint64
 	last    uint64        // number of the last message
+	refused int           // in a row: it comes again later each time, as ours does (web/client/backoff.js)
 	arrived time.Duration // of it, since the phase began
 }
 
@@ -184,9 +185,12 @@ func (x *client) answered(w *answer) {
 	p := x.crowd.phase.Load()
 	if w.status != http.StatusOK {
 		x.crowd.retries.Add(1)
-		time.AfterFunc(50*time.Millisecond, x.poll)
+		x.refused++
+		most := min(500*time.Millisecond<<min(x.refused, 10), 20*time.Second)
+		time.AfterFunc(most/2+rand.N(most/2), x.poll)
 		return
 	}
+	x.refused = 0
 	_, rest, _ := bytes.Cut(w.body, []byte(`"first":`))
 	digits, _, _ := bytes.Cut(rest, []byte(","))
 	first, _ := strconv.ParseUint(string(digits), 10, 64)
