@@ -88,7 +88,8 @@ func (s *Session) movable() bool {
 // that are not; without ids, all that Options.Store has. It is for a process
 // that was stopped for a while, or cut off from the others, and for one that is
 // told that a session was taken over. With an error of the store it is not known
-// of all; the next answer of a session tells, too.
+// of all; the next answer of a session tells, too. Sessions that are named are
+// stored once more, which a store that is behind cannot let pass.
 func (m *Manager) Verify(ctx context.Context, ids ...string) error {
 	if m.opts.Store == nil {
 		return nil
@@ -99,8 +100,9 @@ func (m *Manager) Verify(ctx context.Context, ids ...string) error {
 			sessions = append(sessions, s)
 		}
 	}
+	find := (*Session).prove
 	if len(ids) == 0 {
-		sessions = m.all()
+		sessions, find = m.all(), (*Session).verify
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -113,7 +115,7 @@ func (m *Manager) Verify(ctx context.Context, ids ...string) error {
 		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			if err := s.verify(ctx); err != nil {
+			if err := find(s, ctx); err != nil {
 				stop(err)
 			}
 		})
@@ -139,10 +141,20 @@ func (s *Session) verify(ctx context.Context) error {
 	case revision == before:
 		return nil
 	}
-	// It may be being stored just now. To store it tells for sure, and lets go of it
-	// if it is not ours.
-	_ = s.Stored(ctx)
-	return nil
+	return s.prove(ctx) // it may be being stored just now
+}
+
+// prove stores the session, which tells for sure whose it is, and lets go of it if it
+// is another's.
+func (s *Session) prove(ctx context.Context) error {
+	if s.revision() == 0 {
+		return nil
+	}
+	err := s.Stored(ctx)
+	if s.revision() == 0 {
+		return nil // it is not ours, or over
+	}
+	return err
 }
 
 // revision returns that of what is stored of the session; zero: nothing is.

@@ -193,6 +193,28 @@ func TestElsewhere(t *testing.T) {
 		one.Verify(t.Context(), "another", s.ID())
 		wantEnd(t, s, "it was taken over", Moved)
 	}))
+	t.Run("it is told of one, and the store that it asks is behind", bubble(func(t *testing.T) {
+		h, one, two, s := begin(t)
+		h.dies("one")
+		old := h.kept(s.ID())
+		must(two.Lookup(t.Context(), s.ID()))
+		h.behind = map[string]kept{s.ID(): old}
+		if err := one.Verify(t.Context(), s.ID()); err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, s, "it was taken over", Moved)
+	}))
+	t.Run("it is told of one, and cannot find out", bubble(func(t *testing.T) {
+		h, one, _, s := begin(t)
+		h.fail = errors.New("nobody there")
+		if err := one.Verify(t.Context(), s.ID()); err == nil {
+			t.Error("it is known")
+		}
+		h.fail = nil
+		if err := one.Verify(t.Context(), s.ID()); err != nil || s.Err() != nil {
+			t.Errorf("it is its own: %v, %v", err, s.Err())
+		}
+	}))
 	t.Run("what cannot move stays", bubble(func(t *testing.T) {
 		h := newHall(Mux{"fixed": &recorder{}, "": new(counting)})
 		one, two := h.process("one"), h.process("two")

@@ -66,8 +66,10 @@ type shelf struct {
 	sync.Mutex
 	held  chan struct{} // set: it waits for that before it saves
 	saved map[string]kept
-	fail  error
-	saves int
+	// What Load returns, though it is not true any more.
+	behind map[string]kept
+	fail   error
+	saves  int
 }
 
 type kept struct {
@@ -80,11 +82,21 @@ func newShelf() *shelf { return &shelf{saved: map[string]kept{}} }
 func (s *shelf) Load(_ context.Context, id string) ([]byte, uint64, error) {
 	s.Lock()
 	defer s.Unlock()
-	k, ok := s.saved[id]
+	k, ok := s.behind[id]
+	if !ok {
+		k, ok = s.saved[id]
+	}
 	if !ok {
 		return nil, 0, ErrNoSession
 	}
 	return k.snapshot, k.revision, nil
+}
+
+// kept returns what is stored of a session.
+func (s *shelf) kept(id string) kept {
+	s.Lock()
+	defer s.Unlock()
+	return s.saved[id]
 }
 
 func (s *shelf) Save(_ context.Context, id string, snapshot []byte, revision uint64) (uint64, error) {

@@ -205,15 +205,15 @@ func (c *crowd) kill(ctx context.Context, dead *node) (d death, err error) {
 	if err := c.wait(ctx, p); err != nil {
 		return d, err
 	}
-	for taken := 0; taken < d.Sessions; {
+	for there := 0; there < len(c.clients); {
 		if time.Since(began) > 10*time.Minute || ctx.Err() != nil {
-			return d, fmt.Errorf("%d of %d sessions were taken over", taken, d.Sessions)
+			return d, fmt.Errorf("%d of %d sessions are at a node", there, len(c.clients))
 		}
 		time.Sleep(10 * time.Millisecond)
-		taken = 0
+		there = 0
 		for _, n := range c.world.nodes {
 			if !n.dead.Load() {
-				taken += int(n.Stats().TakenOver)
+				there += n.manager.Stats().Sessions
 			}
 		}
 	}

@@ -45,6 +45,7 @@ type node struct {
 	conn    *nats.Conn
 	bus     *bus.Bus
 	engine  *jetstream.Engine
+	manager *transport.Manager
 	handler http.Handler
 	dead    atomic.Bool
 }
@@ -155,10 +156,10 @@ func (w *world) start(ctx context.Context, n *node, i int) error {
 	}
 	n.bus = bus.New(bo)
 	to.Backend = n.bus
-	manager := transport.NewManager(to)
-	n.handler = longpoll.NewHandler(manager, po)
+	n.manager = transport.NewManager(to)
+	n.handler = longpoll.NewHandler(n.manager, po)
 	if n.Node != nil {
-		return n.Begin(manager, n.handler)
+		return n.Begin(n.manager, n.handler)
 	}
 	return nil
 }
