@@ -102,6 +102,8 @@ type reply struct {
 	mu       sync.Mutex
 	events   park.Events
 	parked   bool
+	returned bool // the handler has: only then is it told what happens
+	drained  bool // it is to be told that the client has taken enough
 	waits    bool // another request does, behind this one
 	left     bool // the client
 	finished bool
@@ -120,14 +122,42 @@ func (w *reply) serve(r *http.Request) {
 			w.over()
 			return
 		}
-		w.mu.Lock()
-		parked := w.parked
-		w.mu.Unlock()
-		if !parked {
+		if !w.handled() {
 			w.Finish()
 		}
 	}()
 	w.node.handler.ServeHTTP(w, r)
+}
+
+// handled is called when the handler has returned. It reports whether the answer is
+// still to come; then whoever gives it is told what has happened meanwhile.
+func (w *reply) handled() (parked bool) {
+	w.mu.Lock()
+	w.returned = true
+	e, left, waits, drained := w.events, w.left, w.waits, w.drained
+	parked = w.parked
+	w.mu.Unlock()
+	switch {
+	case !parked:
+	case left:
+		w.leave(e.Gone)
+	default:
+		if waits && e.Behind != nil {
+			go e.Behind()
+		}
+		if drained && e.Drained != nil {
+			go e.Drained()
+		}
+	}
+	return parked
+}
+
+// leave is the end of an answer whose client is gone; f is told.
+func (w *reply) leave(f func()) {
+	w.over()
+	if f != nil {
+		go f()
+	}
 }
 
 // over is the end, once.
@@ -209,11 +239,6 @@ func (w *reply) Park(e park.Events) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events, w.parked = e, true
-	if w.left && e.Gone != nil {
-		go e.Gone()
-	} else if w.waits && e.Behind != nil {
-		go e.Behind()
-	}
 }
 
 // Unpark implements park.Writer.
@@ -248,7 +273,7 @@ func (w *reply) takenUpTo(n uint64) {
 	w.taken = max(w.taken, min(n, w.sent))
 	if w.full && w.sent-w.taken <= window {
 		w.full = false
-		if w.events.Drained != nil && !w.finished {
+		if w.drained = !w.returned; w.returned && w.events.Drained != nil && !w.finished {
 			go w.events.Drained()
 		}
 	}
@@ -258,7 +283,7 @@ func (w *reply) behind() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waits = true
-	if w.events.Behind != nil && !w.finished {
+	if w.returned && w.events.Behind != nil && !w.finished {
 		go w.events.Behind()
 	}
 }
@@ -267,17 +292,14 @@ func (w *reply) behind() {
 func (w *reply) gone() {
 	w.mu.Lock()
 	w.left = true
-	f, parked := w.events.Gone, w.parked
+	f, waits := w.events.Gone, w.parked && w.returned
 	if w.finished {
 		f = nil
 	}
 	w.mu.Unlock()
-	if !parked {
+	if !waits {
 		w.cancel() // the handler ends, and this with it
 		return
 	}
-	w.over()
-	if f != nil {
-		go f()
-	}
+	w.leave(f)
 }

@@ -184,8 +184,16 @@ func (m *Manager) ended(s *Session) {
 	m.live--
 	m.past = append(m.past, s)
 	for len(m.past) > max(0, m.opts.MaxEnded) {
-		delete(m.sessions, m.past[0].id)
+		m.remove(m.past[0])
 		m.past[0], m.past = nil, m.past[1:]
+	}
+}
+
+// remove takes a session out of the registry, if it is not there anew: one that went
+// elsewhere may have come back. With the lock held.
+func (m *Manager) remove(s *Session) {
+	if m.sessions[s.id] == s {
+		delete(m.sessions, s.id)
 	}
 }
 
@@ -200,7 +208,7 @@ func (s *Session) leave() {
 func (m *Manager) forget(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.sessions, s.id)
+	m.remove(s)
 	if i := slices.Index(m.past, s); i >= 0 { // mostly it is the first
 		copy(m.past[1:], m.past[:i])
 		m.past[0], m.past = nil, m.past[1:]
