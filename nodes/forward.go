@@ -88,15 +88,15 @@ func (n *Node) Forward(w http.ResponseWriter, r *http.Request, owner string) {
 		return
 	}
 	c := &call{node: n, w: w, owner: owner, request: message}
-	n.counters.forwarded.Add(1)
-	c.mu.Lock()
-	c.timer = time.AfterFunc(n.opts.AnswerWait, func() { c.fail(errSlow) })
 	if pw, ok := w.(park.Writer); ok {
 		c.parked = pw
-		pw.Park(park.Events{Gone: c.gone, Behind: c.behind, Drained: c.drained}) // which may be called at once
+		pw.Park(park.Events{Gone: c.gone, Behind: c.behind, Drained: c.drained})
 	} else {
 		c.ready = make(chan struct{}, 1)
 	}
+	n.counters.forwarded.Add(1)
+	c.mu.Lock()
+	c.timer = time.AfterFunc(n.opts.AnswerWait, func() { c.fail(errSlow) })
 	c.send()
 	c.mu.Unlock()
 	if c.ready != nil {

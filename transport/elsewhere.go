@@ -135,7 +135,7 @@ func (s *Session) verify(ctx context.Context) error {
 	_, revision, err := s.manager.opts.Store.Load(ctx, s.id)
 	var owned *Owned
 	switch {
-	case errors.As(err, &owned), errors.Is(err, ErrNoSession):
+	case errors.As(err, &owned), errors.Is(err, ErrNoSession), errors.Is(err, ErrSnapshot): // that of a later version
 	case err != nil:
 		return err
 	case revision == before:

@@ -182,6 +182,31 @@ func TestElsewhere(t *testing.T) {
 			t.Error("the other one is still its own")
 		}
 	}))
+	t.Run("one that was away cannot read what a later version has stored", bubble(func(t *testing.T) {
+		h, one, two, s := begin(t)
+		h.dies("one")
+		must(two.Lookup(t.Context(), s.ID()))
+		h.unread = ErrSnapshot
+		h.owners[s.ID()] = "one" // nobody can tell
+		if err := one.Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, s, "it was taken over", Moved)
+	}))
+	t.Run("one that comes back is not forgotten with the one that left", bubble(func(t *testing.T) {
+		_, one, two, s := begin(t)
+		must(two.Bring(t.Context(), s.ID()))
+		back := must(one.Bring(t.Context(), s.ID()))
+		for range 20 { // longer than its inactivity
+			p := pull(t.Context(), back, Pull{Attach: 1, Wait: 20 * time.Second})
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			_ = p
+		}
+		if here := must(one.Lookup(t.Context(), s.ID())); here != back || back.Err() != nil {
+			t.Errorf("got %p, %v, want %p", here, back.Err(), back)
+		}
+	}))
 	t.Run("it is told of one, and has that looked at only", bubble(func(t *testing.T) {
 		h, one, two, s := begin(t)
 		h.dies("one")
@@ -199,6 +224,7 @@ func TestElsewhere(t *testing.T) {
 		old := h.kept(s.ID())
 		must(two.Lookup(t.Context(), s.ID()))
 		h.behind = map[string]kept{s.ID(): old}
+		h.owners[s.ID()] = "one" // says who is behind
 		if err := one.Verify(t.Context(), s.ID()); err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,8 @@ type shelf struct {
 	saved map[string]kept
 	// What Load returns, though it is not true any more.
 	behind map[string]kept
-	fail   error
+	unread error // Load returns it
+	fail   error // Save does
 	saves  int
 }
 
@@ -89,7 +90,7 @@ func (s *shelf) Load(_ context.Context, id string) ([]byte, uint64, error) {
 	if !ok {
 		return nil, 0, ErrNoSession
 	}
-	return k.snapshot, k.revision, nil
+	return k.snapshot, k.revision, s.unread
 }
 
 // kept returns what is stored of a session.
