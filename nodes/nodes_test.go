@@ -224,22 +224,13 @@ func TestNodeIsCutOff(t *testing.T) {
 		a.cut()
 		y.publish(b, "t", "while it was away")
 		x2 := *x // the client asks another node
-		eventually(t, "the other one takes over", func() bool {
-			x2.attach++
-			status, o, _ := x2.try(b, object{Attach: x2.attach, Ack: x2.ack})
-			x2.took(o)
-			return status == http.StatusOK && len(o.Messages) > 0
-		})
+		x2.comesTo(b)
 		if o := <-held; len(o.Messages) > 0 {
 			t.Errorf("the old one delivers: %+v", o)
 		}
 		a.heal()
 		eventually(t, "the old one lets go", func() bool { return a.manager.Stats().Sessions == 0 })
-		message := object{First: x2.sent + 1, Messages: raw(`{"op":"publish","topic":"t","data":"all is well"}`)}
-		eventually(t, "it forwards again", func() bool {
-			status, _, _ := x2.try(a, message)
-			return status == http.StatusOK
-		})
+		x2.insists(a, "t", "all is well")
 		x2.until(a, "all is well")
 	})
 }
@@ -257,23 +248,14 @@ func TestNodeIsCutOffWithItsServer(t *testing.T) {
 	road.set(true)
 	a.wire.pretend(true) // the store is on the other side
 	y.publish(b, "t", "while it was away")
-	eventually(t, "another takes over", func() bool {
-		x.attach++
-		status, o, _ := x.try(b, object{Attach: x.attach, Ack: x.ack})
-		x.took(o)
-		return status == http.StatusOK && len(o.Messages) > 0
-	})
+	x.comesTo(b)
 	x.publish(c, "t", "at its new home")
 	x.until(b, "at its new home")
 	a.wire.pretend(false)
 	road.set(false)
 	// Nothing is said in the session: it finds out all the same.
 	eventually(t, "the old one lets go", func() bool { return a.manager.Stats().Sessions == 0 })
-	message := object{First: x.sent + 1, Messages: raw(`{"op":"publish","topic":"t","data":"by way of the old one"}`)}
-	eventually(t, "it forwards", func() bool {
-		status, _, _ := x.try(a, message)
-		return status == http.StatusOK
-	})
+	x.insists(a, "t", "by way of the old one")
 	x.until(a, "by way of the old one")
 }
 
@@ -295,8 +277,8 @@ func TestWhoIsTakenForDeadIsTold(t *testing.T) {
 	x.until(a, "on and on")
 }
 
-// A message of NATS got lost: the request, or its answer.
-// Of many requests that wait at another node one is answered, and the answer gets lost.
+// A message of NATS got lost: of many requests that wait at another node one is
+// answered, and the answer gets lost.
 func TestWhatGetsLostIsRepeated(t *testing.T) {
 	nodes.CheckInPieces(t, 1)
 	each(t, func(t *testing.T, w *world) {

@@ -136,9 +136,10 @@ func (w *reply) handled() (parked bool) {
 	w.returned = true
 	e, left, waits, drained := w.events, w.left, w.waits, w.drained
 	parked = w.parked
+	told := !parked || w.finished
 	w.mu.Unlock()
 	switch {
-	case !parked:
+	case told:
 	case left:
 		w.leave(e.Gone)
 	default:

@@ -13,8 +13,13 @@ import (
 // taken for dead and is not is told, until it has heard it; and who finds that it was
 // cut off looks at all that it has.
 
-// maxOwed is how many sessions one message names.
-const maxOwed = 1000
+const (
+	// maxOwed is how many sessions one message names.
+	maxOwed = 1000
+	// maxDebt is how many sessions one node is owed. Of more it learns by itself: it
+	// cannot store them.
+	maxDebt = 100_000
+)
 
 // A debt is what a node is to be told: which of its sessions went on here.
 type debt struct {
@@ -31,7 +36,7 @@ func (n *Node) owe(name, id string) {
 		d = new(debt)
 		n.debts[name] = d
 	}
-	if len(d.ids) < n.opts.MaxForwards { // of more it learns by itself: it cannot store them
+	if len(d.ids) < maxDebt {
 		d.ids = append(d.ids, id)
 	}
 }
