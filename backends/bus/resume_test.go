@@ -110,14 +110,19 @@ func TestRestart(t *testing.T) {
 		}
 	}))
 	t.Run("what its client published after it had asked for a subscription comes, whoever published it", bubble(func(t *testing.T) {
-		for ask, want := range map[string][]string{
-			``: {
+		opts := &Options{Topics: []TopicRule{{Pattern: "forgetful", History: -1}}}
+		for ask, want := range map[[2]string][]string{
+			{"forgetful"}: {
+				`{"type":"published","topic":"forgetful","offset":2}`,
+				`{"type":"subscribed","topic":"forgetful","epoch":"E","offset":3,"recovered":false}`,
+			},
+			{"t"}: {
 				`{"type":"published","topic":"t","offset":2}`,
 				`{"type":"subscribed","topic":"t","epoch":"E","offset":1,"recovered":true}`,
 				`{"type":"message","topic":"t","offset":2,"data":"its own"}`,
 				`{"type":"message","topic":"t","offset":3,"data":"another"}`,
 			},
-			`,"history":1`: {
+			{"t", `,"history":1`}: {
 				`{"type":"published","topic":"t","offset":2}`,
 				`{"type":"subscribed","topic":"t","epoch":"E","offset":0,"recovered":true}`,
 				`{"type":"message","topic":"t","offset":1,"data":"old"}`,
@@ -125,16 +130,16 @@ func TestRestart(t *testing.T) {
 				`{"type":"message","topic":"t","offset":3,"data":"another"}`,
 			},
 		} {
-			h := newHouse(t, nil)
+			h := newHouse(t, opts)
 			ann := h.join()
-			h = h.restart(nil, ann)
+			h = h.restart(opts, ann)
 			m := h.bus.engine.(*Memory)
 			m.Keep(&pages{}) // it knows commands
 			first := Origin{ann.session.ID(), "", 2}
 			for _, p := range []Publication{{Data: []byte(`"old"`)}, {Data: []byte(`"its own"`), Origin: first}, {Data: []byte(`"another"`)}} {
-				m.Publish(t.Context(), "t", p)
+				m.Publish(t.Context(), ask[0], p)
 			}
-			ann.send(`{"op":"subscribe","topic":"t"`+ask+`}`, `{"op":"publish","topic":"t","data":"its own"}`)
+			ann.send(`{"op":"subscribe","topic":"`+ask[0]+`"`+ask[1]+`}`, `{"op":"publish","topic":"`+ask[0]+`","data":"its own"}`)
 			ann.want("the same as if one process had done both", want...)
 		}
 	}))

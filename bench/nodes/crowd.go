@@ -185,8 +185,8 @@ func (x *client) answered(w *answer) {
 	p := x.crowd.phase.Load()
 	if w.status != http.StatusOK {
 		x.crowd.retries.Add(1)
-		x.refused++
 		most := min(500*time.Millisecond<<min(x.refused, 10), 20*time.Second)
+		x.refused++
 		time.AfterFunc(most/2+rand.N(most/2), x.poll)
 		return
 	}
