@@ -86,4 +86,11 @@ func denied(err error) *Error {
 	return e
 }
 
+// passes reports whether an engine may do later, or in another process, what it could
+// not do now.
+func passes(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == Unavailable || e.Code == Busy || e.Code == TooManyTopics)
+}
+
 func badRequest(text string) *Error { return &Error{Code: BadRequest, Text: text} }

@@ -42,7 +42,8 @@ func (c *client) Suspend(save func(token []byte, received uint64)) {
 
 // Resume implements [transport.Resumer]: the client goes on after the messages
 // that it was told, with those that its topics have since. Whose session it
-// is, the session knows; nobody is asked whether it still may.
+// is, the session knows; nobody is asked whether it still may. While an engine
+// cannot be reached, or has no room, the error is *Suspended.
 func (b *Bus) Resume(ctx context.Context, st *transport.Stream, saved []byte) (transport.Receiver, error) {
 	var t token
 	if err := json.Unmarshal(saved, &t); err != nil {
@@ -54,6 +55,10 @@ func (b *Bus) Resume(ctx context.Context, st *transport.Stream, saved []byte) (t
 	}
 	if err := c.resumeAll(t.Topics); err != nil {
 		c.Close(err)
+		if passes(err) {
+			b.opts.Logger.WarnContext(ctx, "bus client not resumed yet", "error", err)
+			return nil, &transport.Suspended{After: engineRetry}
+		}
 		return nil, &transport.Termination{Condition: transport.BackendError, Text: "the stream cannot be resumed", Err: err}
 	}
 	c.owesStill(t.Receipts)

@@ -182,6 +182,65 @@ func TestRestart(t *testing.T) {
 	}))
 }
 
+// A closedFor is an engine in which one topic cannot be had just now.
+type closedFor struct {
+	Engine
+	topic string
+	err   error
+}
+
+func (c *closedFor) Subscribe(ctx context.Context, topic string, s Sink) (Position, func(), error) {
+	if topic == c.topic && c.err != nil {
+		return Position{}, nil, c.err
+	}
+	return c.Engine.Subscribe(ctx, topic, s)
+}
+
+func TestResumeWaitsForTopics(t *testing.T) {
+	for code, waits := range map[Code]bool{Unavailable: true, Busy: true, TooManyTopics: true, Internal: false} {
+		t.Run(string(code), bubble(func(t *testing.T) {
+			m := NewMemory(nil)
+			h := newHouse(t, &Options{Engine: m})
+			ann := h.join()
+			ann.send(`{"op":"subscribe","topic":"a","presence":{}}`, `{"op":"subscribe","topic":"b"}`, `{"op":"subscribe","topic":"c"}`)
+			ann.pull()
+			ann.frames = nil
+			store := &shelf{saved: map[string][]byte{}}
+			if _, err := h.manager.Suspend(t.Context(), transport.Suspension{Store: store}); err != nil {
+				t.Fatal(err)
+			}
+			id := ann.session.ID()
+			snapshot := store.saved[id]
+
+			engine := &closedFor{m, "b", &Error{Code: code}}
+			next := &house{t: t, bus: New(&Options{Engine: engine})}
+			next.manager = transport.NewManager(&transport.Options{Backend: next.bus, Store: store})
+			defer next.manager.Shutdown(context.Background())
+			s, err := next.manager.Restore(t.Context(), id, snapshot, 1)
+			if !waits {
+				if err != nil || s.Err() == nil {
+					t.Errorf("got %v, %v", s, err)
+				}
+				return
+			}
+			if !errors.As(err, new(*transport.Suspended)) {
+				t.Fatalf("got %v", err)
+			}
+			h.bus.Publish(t.Context(), "b", []byte("1"), nil)
+			engine.err = nil
+			if ann.session, err = next.manager.Restore(t.Context(), id, snapshot, 1); err != nil {
+				t.Fatal(err)
+			}
+			ann.house = next
+			synctest.Wait()
+			ann.want("nothing is lost", `{"type":"message","topic":"b","offset":1,"data":1}`)
+			if _, n, _ := next.bus.Presence(t.Context(), "a"); n != 1 {
+				t.Errorf("%d members", n)
+			}
+		}))
+	}
+}
+
 func memberOf(p *peer) string {
 	var id string
 	members, _, _ := p.bus.Presence(context.Background(), "t")
