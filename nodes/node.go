@@ -25,15 +25,14 @@ type Node struct {
 	stopped chan struct{}
 	leaving atomic.Bool
 
-	mu      sync.Mutex
-	peers   map[string]*peer
-	since   time.Time         // when it began to listen to the others, uninterrupted
-	heard   time.Time         // when it last heard itself
-	apart   bool              // it does not hear the others
-	rejoin  time.Time         // when it heard them again
-	from    map[string]string // owners of sessions that are about to be taken over
-	fetched map[string]bool   // sessions whose owner was asked to let go of them
-	debts   map[string]*debt  // by the node that is to be told what was taken over from it
+	mu     sync.Mutex
+	peers  map[string]*peer
+	since  time.Time         // when it began to listen to the others, uninterrupted
+	heard  time.Time         // when it last heard itself
+	apart  bool              // it does not hear the others
+	rejoin time.Time         // when it heard them again
+	from   map[string]string // owners of sessions that are about to be taken over
+	debts  map[string]*debt  // by the node that is to be told what was taken over from it
 
 	doubts chan struct{} // has a value in it when sessions here may be others' by now
 
@@ -58,7 +57,6 @@ func Join(o Options) (*Node, error) {
 		stopped: make(chan struct{}),
 		peers:   make(map[string]*peer),
 		from:    make(map[string]string),
-		fetched: make(map[string]bool),
 		debts:   make(map[string]*debt),
 		doubts:  make(chan struct{}, 1),
 	}, nil

@@ -139,11 +139,30 @@ func TestAnyNodeTakesAnyRequest(t *testing.T) {
 			x.send(b, `"still there"`)
 			x.until(c, "still there")
 		})
+		t.Run("a WebSocket has a session go on that its owner does not have, though it is there", func(t *testing.T) {
+			d := w.join("d")
+			x, y := create(t, d, ""), create(t, c, "")
+			x.subscribe(d, "lost")
+			d.die()
+			w.join("d") // once more, with nothing
+			eventually(t, "it is there", func() bool { return slices.Contains(b.Peers(), "d") })
+			conn, o := x.socket(b)
+			if o.Error != nil {
+				t.Fatalf("got %+v", o.Error)
+			}
+			y.publish(a, "lost", "found")
+			if err := conn.ReadJSON(&o); err != nil || len(o.Messages) != 1 {
+				t.Fatalf("got %+v, %v", o, err)
+			}
+		})
 		t.Run("of what is nowhere, every node knows that", func(t *testing.T) {
 			x := &client{t: t, session: "9e7b3e0c-0000-4000-8000-000000000000.a", key: "k"}
 			for _, n := range []*node{a, b} {
 				if status, o, _ := x.try(n, object{}); status != http.StatusGone {
 					t.Errorf("at %s: %d, %+v", n.Name(), status, o)
+				}
+				if _, o := x.socket(n); o.Error == nil || o.Error.Code != "gone" {
+					t.Errorf("over a WebSocket at %s: %+v", n.Name(), o)
 				}
 			}
 			x.session = "9e7b3e0c-0000-4000-8000-000000000000.never-there"
@@ -257,6 +276,33 @@ func TestNodeIsCutOffWithItsServer(t *testing.T) {
 	eventually(t, "the old one lets go", func() bool { return a.manager.Stats().Sessions == 0 })
 	x.insists(a, "t", "by way of the old one")
 	x.until(a, "by way of the old one")
+}
+
+// A node that was cut off asks a store that is cut off still, and who took its session
+// over is not there any more to tell.
+func TestNodeLooksAgain(t *testing.T) {
+	w := newWorld(t, true)
+	a, b, c := w.join("a"), w.join("b"), w.join("c")
+	x := create(t, a, "")
+	x.subscribe(a, "t")
+	a.store.fallBehind()
+	a.cut()
+	x.attach++
+	eventually(t, "another takes over", func() bool {
+		status, _, _ := x.try(b, object{Attach: x.attach, Ack: x.ack, Wait: new(int)})
+		return status == http.StatusOK
+	})
+	if _, o := x.socket(c); o.Error != nil {
+		t.Fatalf("not moved on: %+v", o.Error)
+	}
+	b.die()
+	a.heal()
+	eventually(t, "it looks", func() bool { return a.Connected() && a.store.misled() > 0 })
+	if a.manager.Stats().Sessions != 1 {
+		t.Error("how does it know?")
+	}
+	a.store.catchUp()
+	eventually(t, "it looks again", func() bool { return a.manager.Stats().Sessions == 0 })
 }
 
 // Who was taken for dead by one node only, and never missed anything, is told what went

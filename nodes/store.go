@@ -56,12 +56,13 @@ type store struct {
 // Load implements transport.Store.
 func (s *store) Load(ctx context.Context, id string) ([]byte, uint64, error) {
 	n := s.node
-	maker := makerOf(id)
-	if hopsOf(ctx) == 0 && !n.wasFetched(id) && maker != n.opts.Name && ValidName(maker) && n.staying(maker) {
+	maker, released := makerOf(id), transport.ReleasedBy(ctx)
+	guess := hopsOf(ctx) == 0 && released == "" && maker != n.opts.Name && ValidName(maker)
+	if guess && n.staying(maker) {
 		return nil, 0, &transport.Owned{By: maker} // most are where they were made
 	}
 	data, revision, err := s.shared.Load(ctx, id)
-	if errors.Is(err, transport.ErrNoSession) && hopsOf(ctx) == 0 && maker != n.opts.Name && ValidName(maker) && n.alive(maker) {
+	if guess && errors.Is(err, transport.ErrNoSession) && n.alive(maker) {
 		return nil, 0, &transport.Owned{By: maker} // it stores nothing of it
 	}
 	if err != nil {
@@ -72,7 +73,7 @@ func (s *store) Load(ctx context.Context, id string) ([]byte, uint64, error) {
 		return nil, 0, err
 	}
 	if owner != n.opts.Name && owner != "" {
-		if n.alive(owner) {
+		if owner != released && n.alive(owner) {
 			return nil, 0, &transport.Owned{By: owner}
 		}
 		n.mu.Lock()
@@ -84,16 +85,6 @@ func (s *store) Load(ctx context.Context, id string) ([]byte, uint64, error) {
 
 // makerOf returns the node that made a session.
 func makerOf(id string) string { return id[strings.LastIndexByte(id, '.')+1:] }
-
-// wasFetched reports whether the owner of a session was just asked for it, so that
-// guessing does not help.
-func (n *Node) wasFetched(id string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	fetched := n.fetched[id]
-	delete(n.fetched, id)
-	return fetched
-}
 
 type heirKey struct{}
 
@@ -145,9 +136,6 @@ func (s *store) Fetch(ctx context.Context, id, owner string) error {
 	case len(answer.Data) > 0:
 		return fmt.Errorf("nodes: %s does not let go of a session: %.100s", owner, answer.Data)
 	}
-	n.mu.Lock()
-	n.fetched[id] = true
-	n.mu.Unlock()
 	return nil
 }
 

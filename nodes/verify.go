@@ -88,35 +88,53 @@ func (n *Node) paid(msg *nats.Msg) {
 	}
 }
 
-// doubt has all sessions be looked at.
+// doubt has all sessions be looked at, and prove themselves until the others have heard
+// that this node is there.
 func (n *Node) doubt() {
+	n.manager.Doubt(n.opts.Timeout)
 	select {
 	case n.doubts <- struct{}{}:
 	default:
 	}
 }
 
-// verifies looks at all sessions when there is doubt, until it is known of each whether
-// it is still here.
+// lookAgain is when all sessions are looked at once more, in time-outs: who answered
+// for the store may have been cut off, too, and others may have taken this node for
+// dead until they heard it.
+var lookAgain = []time.Duration{1, 4}
+
+// verifies looks at all sessions when there is doubt.
 func (n *Node) verifies(ctx context.Context) {
+	var later <-chan time.Time
+	var again []time.Duration
 	for {
 		select {
 		case <-n.doubts:
+			again = lookAgain
+		case <-later:
 		case <-ctx.Done():
 			return
 		}
-		for told := false; ; told = true {
-			err := n.manager.Verify(ctx)
-			if err == nil || ctx.Err() != nil {
-				break
-			}
-			if !told {
-				n.opts.Logger.Warn("nodes: whether all sessions are still here is not known yet", "error", err)
-			}
-			select {
-			case <-time.After(n.opts.Beat):
-			case <-ctx.Done():
-			}
+		n.verifyAll(ctx)
+		if later = nil; len(again) > 0 {
+			later, again = time.After(again[0]*n.opts.Timeout), again[1:]
+		}
+	}
+}
+
+// verifyAll looks at all sessions until it is known of each whether it is still here.
+func (n *Node) verifyAll(ctx context.Context) {
+	for told := false; ; told = true {
+		err := n.manager.Verify(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if !told {
+			n.opts.Logger.Warn("nodes: whether all sessions are still here is not known yet", "error", err)
+		}
+		select {
+		case <-time.After(n.opts.Beat):
+		case <-ctx.Done():
 		}
 	}
 }

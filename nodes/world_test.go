@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -98,6 +99,7 @@ type node struct {
 	t       testing.TB
 	conn    *nats.Conn
 	wire    *wire
+	store   *far
 	manager *transport.Manager
 	url     string
 	stop    func() // of the HTTP server
@@ -145,7 +147,7 @@ func (w *world) joinBy(name string, maxForwards int, wire *wire) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, conn: conn, wire: wire}
+	n := &node{t: t, conn: conn, wire: wire, store: &far{shelf: w.shelf, wire: wire}}
 	if n.Node, err = nodes.Join(nodes.Options{Conn: conn, Name: name, Beat: beat, Timeout: 10 * beat, MaxForwards: maxForwards, Logger: slog.New(slog.NewTextHandler(newOutput(t), nil))}); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func (w *world) joinBy(name string, maxForwards int, wire *wire) *node {
 	n.manager = transport.NewManager(&transport.Options{
 		Backend: transport.Mux{"": b, "bus": b, "fixed": fixed{}},
 		NewID:   n.NewID,
-		Store:   n.Store(&far{w.shelf, wire}),
+		Store:   n.Store(n.store),
 	})
 	o := &push.Options{Forward: n.Forward, Ping: time.Second}
 	mux := http.NewServeMux()
@@ -258,12 +260,43 @@ func (s *shelf) Delete(_ context.Context, id string, revision uint64) error {
 // far is the shelf, on the other side of the node's wire.
 type far struct {
 	*shelf
-	wire *wire
+	wire  *wire
+	mu    sync.Mutex
+	old   map[string]kept // what is read there instead, by who is behind
+	reads int             // of that
+}
+
+// fallBehind has what is read be as it is now, until it catches up.
+func (f *far) fallBehind() {
+	f.shelf.Lock()
+	defer f.shelf.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.old = maps.Clone(f.saved)
+}
+
+func (f *far) catchUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.old = nil
+}
+
+// misled returns how often something old was read.
+func (f *far) misled() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reads
 }
 
 func (f *far) Load(ctx context.Context, id string) ([]byte, uint64, error) {
 	if f.wire.isCut() {
 		return nil, 0, errCut
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if k, ok := f.old[id]; ok {
+		f.reads++
+		return k.data, k.revision, nil
 	}
 	return f.shelf.Load(ctx, id)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // This file is for several processes that share one Store: each session is
@@ -19,10 +20,19 @@ type Owned struct {
 func (o *Owned) Error() string { return "transport: " + o.By + " has the session" }
 
 // A Fetcher is a Store that can ask the owner of a session to let go of it, with
-// [Manager.Release]. Fetch returns when it has, or is found to be gone: the next
-// Load tells which.
+// [Manager.Release]. Fetch returns when it has, or has not got it, or is found to be
+// gone. Then [ReleasedBy] names it in the context of Load.
 type Fetcher interface {
 	Fetch(ctx context.Context, id, owner string) error
+}
+
+type releasedKey struct{}
+
+// ReleasedBy returns who does not have the session any more that [Store].Load is asked
+// for, whatever is stored; empty: nobody was asked to let go of it.
+func ReleasedBy(ctx context.Context) string {
+	owner, _ := ctx.Value(releasedKey{}).(string)
+	return owner
 }
 
 // ErrFixed means that a session cannot go on in another process.
@@ -45,7 +55,7 @@ func (m *Manager) Bring(ctx context.Context, id string) (*Session, error) {
 		if err := f.Fetch(ctx, id, owned.By); err != nil {
 			return nil, err
 		}
-		s, err = m.Lookup(ctx, id)
+		s, err = m.Lookup(context.WithValue(ctx, releasedKey{}, owned.By), id)
 	}
 	return s, err
 }
@@ -55,7 +65,11 @@ func (m *Manager) Bring(ctx context.Context, id string) (*Session, error) {
 // Errors: ErrNoSession, if it is not here; ErrFixed; those of the store.
 func (m *Manager) Release(ctx context.Context, id string) error {
 	s := m.local(id)
-	if s == nil || s.Err() != nil || m.opts.Store == nil {
+	if s == nil || m.opts.Store == nil {
+		return ErrNoSession
+	}
+	if s.Err() != nil {
+		s.finishSaving(ctx) // else it may still be found in the store
 		return ErrNoSession
 	}
 	if !s.movable() {
@@ -123,6 +137,15 @@ func (m *Manager) Verify(ctx context.Context, ids ...string) error {
 	all.Wait()
 	return context.Cause(ctx)
 }
+
+// Doubt has each session prove with its next answer, and with those within d, that it
+// is still this process's: also an answer that says nothing, which need not be stored
+// else. It is for a process that was stopped or cut off, whose sessions others may
+// have taken over, or still may.
+func (m *Manager) Doubt(d time.Duration) { m.doubt.Store(time.Now().Add(d).UnixNano()) }
+
+// doubtedSince reports whether what was proved then is in doubt.
+func (m *Manager) doubtedSince(at time.Time) bool { return at.UnixNano() < m.doubt.Load() }
 
 // verifyAtOnce is how many sessions the store is asked for at once: it has better to do.
 const verifyAtOnce = 8

@@ -207,6 +207,40 @@ func TestElsewhere(t *testing.T) {
 			t.Errorf("got %p, %v, want %p", here, back.Err(), back)
 		}
 	}))
+	t.Run("one that was away proves with the next answer that the session is its own, whatever it says", bubble(func(t *testing.T) {
+		h, one, two, s := begin(t)
+		silent := func() *pending[Response] {
+			p := pull(t.Context(), s, Pull{After: 1, Wait: time.Second})
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			return p
+		}
+		silent() // acknowledges
+		saves := h.saves
+		silent().wantDone(t, "it is its own for all it knows")
+		if h.saves != saves {
+			t.Errorf("%d saves for nothing", h.saves-saves)
+		}
+		one.Doubt(4 * time.Second)
+		silent()
+		silent().wantDone(t, "it is its own")
+		silent().wantDone(t, "it is its own")
+		silent().wantDone(t, "it is its own")
+		if n := h.saves - saves; n != 3 {
+			t.Errorf("%d saves while there was doubt and once after that", n)
+		}
+		h.dies("one")
+		must(two.Lookup(t.Context(), s.ID()))
+		silent().wantDone(t, "nobody doubts")
+		if s.Err() != nil {
+			t.Fatal("how does it know?")
+		}
+		one.Doubt(0)
+		if r := silent().wantDone(t, "it is another's"); r.Later == 0 {
+			t.Errorf("got %+v", r)
+		}
+		wantEnd(t, s, "it was taken over", Moved)
+	}))
 	t.Run("it is told of one, and has that looked at only", bubble(func(t *testing.T) {
 		h, one, two, s := begin(t)
 		h.dies("one")

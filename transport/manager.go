@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Manager keeps the sessions of a server: XEP-0124's connection manager.
@@ -14,6 +15,7 @@ import (
 type Manager struct {
 	opts    Options
 	streams sync.WaitGroup // open streams, of all sessions
+	doubt   atomic.Int64   // until when sessions have to prove whose they are, in ns since 1970
 
 	mu       sync.RWMutex
 	sessions map[string]*Session // live, and remembered

@@ -17,7 +17,7 @@ type saver struct {
 	busy     bool   // a goroutine stores, and goes on while there is something
 	waiting  outgoing
 	ack      uint64        // what is stored of the inbox
-	at       time.Time     // when it was stored
+	at       time.Time     // when that began to be stored
 	lost     bool          // another process has the session
 	idle     chan struct{} // closed when nobody is busy; nil: nobody waits for that
 }
@@ -42,7 +42,7 @@ func (v *saver) hold(s *Session, now time.Time, fx *effects, ended bool) bool {
 	if v == nil || fx.n+len(fx.receipts) == 0 && !ended || !s.storable() && v.revision == 0 && !v.busy {
 		return false
 	}
-	if !ended && !v.busy && v.revision > 0 && now.Sub(v.at) < storeAgain && v.saysNothing(fx) {
+	if !ended && !v.busy && v.revision > 0 && now.Sub(v.at) < storeAgain && !s.manager.doubtedSince(v.at) && v.saysNothing(fx) {
 		return false
 	}
 	v.waiting.add(fx.outgoing())
@@ -132,11 +132,12 @@ func (v *saver) rest() {
 }
 
 func (s *Session) storeAs(snap []byte, revision, ack uint64, out outgoing) {
+	began := time.Now()
 	next, err := s.manager.opts.Store.Save(context.Background(), s.id, snap, revision)
 	if err == nil {
 		s.mu.Lock()
 		if !s.saver.lost {
-			s.saver.revision, s.saver.ack, s.saver.at = next, ack, time.Now()
+			s.saver.revision, s.saver.ack, s.saver.at = next, ack, began
 		}
 		s.mu.Unlock()
 		s.tell(out)
