@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -166,10 +167,12 @@ func (e *Engine) tail(ctx context.Context, topic string) (*tail, error) {
 	return t, e.failed(t.load(ctx))
 }
 
+// release says that who uses the topic does so by now, or will not.
 func (e *Engine) release(t *tail) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t.users--
+	t.use()
 }
 
 // maxCame bounds what has come from NATS and is not looked at yet. What is above is
@@ -274,7 +277,7 @@ func (e *Engine) refresh() {
 }
 
 // refreshTwice is when it is looked again: until NATS knows everywhere what is followed
-// here, more may be missed.
+// here, more may be missed; or because not all topics could be looked at.
 const refreshTwice = 2 * time.Second
 
 func (e *Engine) refreshes() {
@@ -284,9 +287,14 @@ func (e *Engine) refreshes() {
 		case <-e.ctx.Done():
 			return
 		}
-		for range 2 {
-			e.refreshAll()
-			pause(e.ctx, refreshTwice)
+		for looked := 0; looked < 2 && e.ctx.Err() == nil; pause(e.ctx, refreshTwice) {
+			err := e.refreshAll()
+			switch {
+			case err == nil:
+				looked++
+			case e.ctx.Err() == nil:
+				e.opts.Logger.Warn("jetstream: whether something was missed is not known yet", "error", err)
+			}
 		}
 	}
 }
@@ -294,17 +302,26 @@ func (e *Engine) refreshes() {
 // refreshAtOnce is how many topics are looked at at once.
 const refreshAtOnce = 32
 
-func (e *Engine) refreshAll() {
+// refreshAll ends with the first error: others would only wait as long for the same.
+func (e *Engine) refreshAll() error {
+	ctx, stop := context.WithCancelCause(e.ctx)
+	defer stop(nil)
 	slots := make(chan struct{}, refreshAtOnce)
 	var all sync.WaitGroup
 	for _, t := range e.all() {
 		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			t.refresh()
+			if err := t.refresh(ctx); err != nil {
+				stop(fmt.Errorf("topic %s: %w", t.topic, err))
+			}
 		})
 	}
 	all.Wait()
+	return context.Cause(ctx)
 }
 
 // ---- bus.Engine

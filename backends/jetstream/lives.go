@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"strconv"
 	"sync"
 	"time"
 
@@ -12,8 +13,9 @@ import (
 const Away = 15 * time.Second
 
 var (
-	// aliveEvery is how often a process says that it is there.
-	aliveEvery = 2 * time.Second
+	// aliveEvery is how often a process says that it is there: so long a cut of the
+	// network is found, and what was missed in it.
+	aliveEvery = time.Second
 	awayAfter  = Away // less in tests
 )
 
@@ -25,16 +27,26 @@ type lives struct {
 	every  time.Duration
 
 	mu    sync.Mutex
-	heard map[string]time.Time
-	self  time.Time // when it last heard itself
+	heard map[string]pulse
+	self  pulse
 	since time.Time // since when it hears the others, uninterrupted
 }
+
+// A pulse is when a process was heard last, and which of its signs of life that was.
+type pulse struct {
+	at    time.Time
+	count uint64 // from 1; zero: a process of an earlier version
+}
+
+// countHeader is what numbers a sign of life: where one is missing, others may have got
+// lost on the same way.
+const countHeader = "Mochibosh-Count"
 
 func (l *lives) begin(e *Engine) error {
 	l.engine, l.own = e, newID()
 	l.away, l.every = awayAfter, aliveEvery
-	l.heard = make(map[string]time.Time)
-	l.self, l.since = time.Now(), time.Now()
+	l.heard = make(map[string]pulse)
+	l.self.at, l.since = time.Now(), time.Now()
 	sub, err := e.opts.Conn.Subscribe(e.opts.subject("here"), l.hear)
 	if err != nil {
 		return err
@@ -52,8 +64,8 @@ func (l *lives) run() {
 	connected := l.engine.opts.Conn.StatusChanged(nats.CONNECTED)
 	defer l.engine.opts.Conn.RemoveStatusListener(connected)
 	listening := connected
-	for {
-		_ = l.engine.opts.Conn.Publish(l.engine.opts.subject("here"), []byte(l.own)) // it is missed, or not
+	for count := uint64(1); ; count++ {
+		l.say(count)
 		select {
 		case now := <-ticker.C:
 			l.bury(now)
@@ -69,24 +81,39 @@ func (l *lives) run() {
 	}
 }
 
+func (l *lives) say(count uint64) {
+	msg := nats.NewMsg(l.engine.opts.subject("here"))
+	msg.Data = []byte(l.own)
+	msg.Header.Set(countHeader, strconv.FormatUint(count, 10))
+	_ = l.engine.opts.Conn.PublishMsg(msg) // it is missed, or not
+}
+
 func (l *lives) hear(msg *nats.Msg) {
-	now := time.Now()
 	life := string(msg.Data)
+	if len(life) > maxLife {
+		return
+	}
+	count, err := strconv.ParseUint(msg.Header.Get(countHeader), 10, 64)
+	if err != nil {
+		count = 0
+	}
+	now := pulse{time.Now(), count}
 	l.mu.Lock()
-	late := false
+	before := l.heard[life]
 	if life == l.own {
-		late = now.Sub(l.self) > l.away/2
-		l.self = now
-	} else if len(life) <= 64 {
-		last, known := l.heard[life]
-		late = known && now.Sub(last) > 3*l.every // one of us was cut off
+		before, l.self = l.self, now
+	} else {
 		l.heard[life] = now
 	}
+	missed := before.count > 0 && count > before.count+1 || !before.at.IsZero() && now.at.Sub(before.at) > l.away/2
 	l.mu.Unlock()
-	if late {
-		l.back(now)
+	if missed { // one of us was cut off
+		l.back(now.at)
 	}
 }
+
+// maxLife bounds the name of a run, in bytes.
+const maxLife = 64
 
 // back is when this process did not hear for a while: it may have missed anything.
 func (l *lives) back(now time.Time) {
@@ -98,7 +125,7 @@ func (l *lives) back(now time.Time) {
 
 // sure reports whether what is heard can be relied on; with the lock held.
 func (l *lives) sure(now time.Time) bool {
-	return now.Sub(l.self) <= l.away/2 && now.Sub(l.since) >= l.away
+	return now.Sub(l.self.at) <= l.away/2 && now.Sub(l.since) >= l.away
 }
 
 // alive reports whether a process is there, as far as is known.
@@ -111,10 +138,10 @@ func (l *lives) alive(life string) bool {
 	}
 	heard, known := l.heard[life]
 	if !known && !l.sure(now) {
-		l.heard[life] = now // it is to be heard
+		l.heard[life] = pulse{at: now} // it is to be heard
 		return true
 	}
-	return known && (now.Sub(heard) <= l.away || !l.sure(now))
+	return known && (now.Sub(heard.at) <= l.away || !l.sure(now))
 }
 
 // bury removes who is at processes that are dead.
@@ -123,7 +150,7 @@ func (l *lives) bury(now time.Time) {
 	l.mu.Lock()
 	if l.sure(now) {
 		for life, heard := range l.heard {
-			if now.Sub(heard) > l.away {
+			if now.Sub(heard.at) > l.away {
 				delete(l.heard, life)
 				dead = append(dead, life)
 			}

@@ -19,8 +19,12 @@ type log struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	name   string
-	slots  chan struct{}                                                                                                     // of requests that are not answered yet
-	direct func(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error) // readOnce, but in tests
+	slots  chan struct{} // of requests that are not answered yet
+
+	// These are readOnce, askLast and put, but in tests.
+	direct func(ctx context.Context, subject string, from uint64, since time.Time) (messages []stored, more bool, err error)
+	leader func(ctx context.Context, subject string) (stored, error)
+	store  func(ctx context.Context, msg *nats.Msg, after uint64) (seq uint64, err error)
 }
 
 // open makes the stream if it is not there, and changes it to these settings.
@@ -50,7 +54,7 @@ func (o *Options) open(ctx context.Context, cfg jetstream.StreamConfig) (*log, e
 		return nil, fmt.Errorf("jetstream: stream %s is somebody else's", cfg.Name)
 	}
 	l := &log{opts: o, js: js, stream: stream, name: cfg.Name, slots: make(chan struct{}, maxUnanswered)}
-	l.direct = l.readOnce
+	l.direct, l.leader, l.store = l.readOnce, l.askLast, l.put
 	return l, nil
 }
 
@@ -118,6 +122,10 @@ func (l *log) append(ctx context.Context, msg *nats.Msg, after uint64) (seq uint
 	defer l.leave()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	return l.store(ctx, msg, after)
+}
+
+func (l *log) put(ctx context.Context, msg *nats.Msg, after uint64) (seq uint64, err error) {
 	ack, err := l.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
 	var api *jetstream.APIError
 	switch {
@@ -182,7 +190,7 @@ func (l *log) last(ctx context.Context, subject string) (m stored, err error) {
 			return m, err
 		}
 		once, cancel := context.WithTimeout(ctx, patience)
-		m, err = l.askLast(once, subject)
+		m, err = l.leader(once, subject)
 		cancel()
 		l.leave()
 		if err == nil || errors.Is(err, errNone) {

@@ -47,14 +47,8 @@ func (t *tail) memberSubject(id string) string {
 	return t.engine.opts.subject("present", t.token, token(id))
 }
 
-// look reads who is present, and tells the sinks what is news.
-func (t *tail) look() error {
-	ctx, cancel := t.engine.bounded(t.engine.ctx)
-	defer cancel()
-	return t.readRoster(ctx, true)
-}
-
-// readRoster has the roster be known here.
+// readRoster has the roster be known here; again: it is read once more, and the sinks
+// are told what is news.
 func (t *tail) readRoster(ctx context.Context, again bool) error {
 	t.mu.Lock()
 	if t.roster == nil {
@@ -237,7 +231,6 @@ func (t *tail) join(ctx context.Context, m bus.Member) error {
 		return err
 	}
 	t.mu.Lock()
-	t.used = time.Now()
 	s := t.roster.index[m.ID]
 	same := s != nil && !s.gone && s.life == t.engine.lives.own && s.User == m.User && bytes.Equal(s.Info, m.Info)
 	t.mu.Unlock()
@@ -271,7 +264,6 @@ func (t *tail) part(ctx context.Context, id string) error {
 		return err
 	}
 	t.mu.Lock()
-	t.used = time.Now()
 	s := t.roster.index[id]
 	ours, seq := s != nil && !s.gone && s.life == t.engine.lives.own, uint64(0)
 	if ours {
@@ -331,7 +323,6 @@ func (t *tail) members(ctx context.Context, limit int) ([]bus.Member, int, error
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.used = time.Now()
 	var some []bus.Member
 	count := 0
 	for _, s := range t.roster.seats {

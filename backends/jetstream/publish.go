@@ -17,7 +17,7 @@ type publisher struct {
 	waiting []*publication
 	running bool
 	sent    *batch // whether it is stored is not known yet
-	found   bool   // it is
+	found   uint64 // its number in the stream; zero: nobody has seen it there
 }
 
 // A publication waits to be stored.
@@ -34,9 +34,9 @@ type outcome struct {
 func (p *publisher) busy() bool { return p.running }
 
 // stored is told of each batch that the stream has.
-func (p *publisher) stored(b *batch) {
+func (p *publisher) stored(b *batch, seq uint64) {
 	if p.sent != nil && p.sent.id == b.id {
-		p.found = true
+		p.found = seq
 	}
 }
 
@@ -45,7 +45,6 @@ func (p *publisher) stored(b *batch) {
 func (t *tail) publish(ctx context.Context, what *bus.Publication) (bus.Published, error) {
 	p := &publication{itemOf(what), make(chan outcome, 1)}
 	t.mu.Lock()
-	t.used = time.Now()
 	if len(t.publisher.waiting) >= t.engine.limits.MaxPending {
 		t.mu.Unlock()
 		return bus.Published{}, &bus.Error{Code: bus.Busy, Text: "too many messages wait to be published in the topic"}
@@ -121,37 +120,40 @@ func (t *tail) publishBatch(ctx context.Context, all []*publication) error {
 		return err
 	}
 	b := &batch{id: newID()}
+	t.sending(b)
 	defer t.sending(nil)
+	var positions []bus.Published
 	for {
-		after, positions := t.compose(b, all)
-		if len(b.items) == 0 {
-			t.tell(all, positions)
-			return nil
+		after, composed, found := t.compose(b, all)
+		if found {
+			break
 		}
-		t.sending(b)
+		if positions = composed; len(b.items) == 0 {
+			break
+		}
 		seq, err := t.engine.topics.append(ctx, &nats.Msg{Subject: t.subject(), Data: b.append(nil)}, after)
 		if err == nil {
 			t.mine(b, seq, after)
-			t.tell(all, positions)
-			return nil
+			break
 		}
 		// Somebody else was faster; or it is not known whether it was stored: then it
 		// is among what the stream has now.
-		if !errors.Is(err, errMoved) {
-			if ctx.Err() != nil || refused(err) {
-				return err
-			}
-			pause(ctx, 20*time.Millisecond)
+		if !errors.Is(err, errMoved) && (ctx.Err() != nil || refused(err)) {
+			return err
 		}
 		if caught := t.meet(ctx); caught != nil {
 			return errors.Join(err, caught)
 		}
-		if t.wasFound() {
-			t.tell(all, positions)
-			return nil
+		if t.isAt(after) { // who answers is behind, or was not reached
+			pause(ctx, publishAgain)
 		}
 	}
+	t.tell(all, positions)
+	return nil
 }
+
+// publishAgain is the pause before the same batch is tried again.
+const publishAgain = 20 * time.Millisecond
 
 // learn has the tail know what was published in the topic lately, once.
 func (t *tail) learn(ctx context.Context) error {
@@ -215,10 +217,15 @@ func (t *tail) rewind(ctx context.Context, command *bus.Origin) (at bus.Position
 }
 
 // compose makes the batch of what was not published before, and returns the batch
-// that it has to follow, and where each publication is.
-func (t *tail) compose(b *batch, all []*publication) (after uint64, positions []bus.Published) {
+// that it has to follow, and where each publication is. If the batch is found to be
+// in the stream, as it was made before, it does nothing.
+func (t *tail) compose(b *batch, all []*publication) (after uint64, positions []bus.Published, found bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if seq := t.publisher.found; seq > 0 {
+		t.publishedHere(seq)
+		return 0, nil, true
+	}
 	b.first, b.at, b.items = t.last+1, time.Now().UnixMilli(), nil
 	positions = make([]bus.Published, len(all))
 	within := make(map[string]uint64)
@@ -252,19 +259,20 @@ func (t *tail) compose(b *batch, all []*publication) (after uint64, positions []
 			}
 		}
 	}
-	return t.seq, positions
+	return t.seq, positions, false
 }
 
 func (t *tail) sending(b *batch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.publisher.sent, t.publisher.found = b, false
+	t.publisher.sent, t.publisher.found = b, 0
 }
 
-func (t *tail) wasFound() bool {
+// isAt reports whether nothing came after a batch.
+func (t *tail) isAt(seq uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.publisher.found
+	return t.seq == seq
 }
 
 // mine takes a batch that was just stored, if the stream did not bring it already.
@@ -321,7 +329,9 @@ func (t *tail) meet(ctx context.Context) error {
 
 // again begins a topic anew that the stream has forgotten.
 func (t *tail) again(ctx context.Context) error {
-	t.givenUp()
+	t.mu.Lock()
+	t.behind = false
+	t.mu.Unlock()
 	t.loading.Lock()
 	t.loaded = false
 	t.loading.Unlock()
@@ -334,11 +344,13 @@ func (t *tail) isLive() bool {
 	return !t.behind
 }
 
-// givenUp has the reading be tried again when the stream brings something.
+// givenUp leaves what is known of to be read to somebody who has more time.
 func (t *tail) givenUp() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.behind = false
+	if t.behind = t.heard > t.seq; t.behind {
+		go t.catchUp()
+	}
 }
 
 // tell tells the publishers.

@@ -13,7 +13,6 @@ func (t *tail) read(ctx context.Context, q bus.Query) (bus.Replay, error) {
 	now := time.Now()
 	epoch := t.engine.epoch
 	t.mu.Lock()
-	t.used = now
 	ahead := q.Since != nil && q.Since.Epoch == epoch && q.Since.Offset > t.last
 	t.mu.Unlock()
 	if ahead { // another process told the client of messages that have not come here yet

@@ -44,7 +44,10 @@ func (t *tail) remind() {
 	msg := nats.NewMsg(t.engine.opts.subject("said", t.token))
 	msg.Header.Set("Nats-Sequence", strconv.FormatUint(r.seq, 10))
 	msg.Header.Set("Nats-Last-Sequence", "0") // what is in it has to be read
-	_ = t.engine.opts.Conn.PublishMsg(msg)    // who is not connected reads all when it is
+	if t.engine.opts.Conn.PublishMsg(msg) != nil {
+		r.timer.Reset(remindAfter[0]) // nobody was reminded
+		return
+	}
 	if r.round++; r.round == len(remindAfter) {
 		r.timer = nil
 		return

@@ -33,8 +33,9 @@ type tail struct {
 	recent    []bus.Message
 	times     []int64 // of recent, in ms since 1970
 	sinks     []bus.Sink
-	behind    bool   // somebody reads what was missed
-	heard     uint64 // the highest batch that is known of
+	behind    bool      // somebody reads what was missed
+	heard     uint64    // the highest batch that is known of
+	goneSince time.Time // since when the stream says that it is not there; zero: it does not
 	used      time.Time
 	sub       *nats.Subscription
 	published map[string]uint64 // offsets by ids and commands, once the topic is published to
@@ -164,7 +165,7 @@ func (t *tail) take(m stored) {
 		}
 	}
 	t.trim(maxRecent)
-	t.publisher.stored(b)
+	t.publisher.stored(b, m.seq)
 }
 
 // maxRecent is how many messages of a topic are kept here for those who come back.
@@ -238,7 +239,7 @@ func (t *tail) catchUp() {
 // then nobody is behind.
 func (t *tail) advance(ctx context.Context) (done bool, err error) {
 	t.mu.Lock()
-	from := t.seq + 1
+	from, known := t.seq+1, t.heard
 	t.mu.Unlock()
 	messages, more, err := t.engine.topics.read(ctx, t.subject(), from, time.Time{})
 	if err != nil {
@@ -260,13 +261,23 @@ func (t *tail) advance(ctx context.Context) (done bool, err error) {
 		last, lastErr := t.engine.topics.last(ctx, t.subject())
 		pause(ctx, 10*time.Millisecond)
 		t.mu.Lock()
-		if errors.Is(lastErr, errNone) || lastErr == nil && last.seq <= t.seq {
-			t.behind, t.heard = false, t.seq
+		gone := errors.Is(lastErr, errNone) || lastErr == nil && last.seq <= t.seq
+		switch {
+		case !gone || t.heard != known:
+			t.goneSince = time.Time{}
+		case t.goneSince.IsZero():
+			t.goneSince = time.Now()
+		case time.Since(t.goneSince) > believeGone:
+			t.behind, t.heard, t.goneSince = false, t.seq, time.Time{}
 			return true, nil
 		}
 	}
 	return false, nil
 }
+
+// believeGone is how long the stream has to say that it has nothing of what is known of,
+// until that is taken to be gone: who says so may have led the stream until just now.
+const believeGone = 5 * time.Second
 
 func pause(ctx context.Context, d time.Duration) {
 	select {
@@ -276,28 +287,26 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // refresh looks for what was missed while nothing could be heard.
-func (t *tail) refresh() {
+func (t *tail) refresh(ctx context.Context) error {
+	ctx, cancel := t.engine.bounded(ctx)
+	defer cancel()
 	t.loading.Lock()
 	loaded := t.loaded
 	t.loading.Unlock()
 	if loaded {
-		ctx, cancel := t.engine.bounded(t.engine.ctx)
-		defer cancel()
 		m, err := t.engine.topics.last(ctx, t.subject())
-		if err == nil {
-			t.missed(m.seq)
-		} else if !errors.Is(err, errNone) {
-			t.engine.opts.Logger.Warn("jetstream: whether something was missed is not known", "topic", t.topic, "error", err)
+		if err != nil && !errors.Is(err, errNone) {
+			return err
 		}
+		t.missed(m.seq)
 	}
 	t.mu.Lock()
 	followed := t.roster != nil
 	t.mu.Unlock()
 	if followed {
-		if err := t.look(); err != nil {
-			t.engine.opts.Logger.Warn("jetstream: who is present is not known", "topic", t.topic, "error", err)
-		}
+		return t.readRoster(ctx, true)
 	}
+	return nil
 }
 
 // missed says which batch the stream has.
@@ -329,6 +338,13 @@ func (t *tail) leave(s bus.Sink) {
 	if i := slices.Index(t.sinks, s); i >= 0 {
 		t.sinks = slices.Delete(t.sinks, i, i+1)
 	}
+	t.used = time.Now()
+}
+
+// use has the topic be known here for another while.
+func (t *tail) use() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.used = time.Now()
 }
 
