@@ -56,6 +56,8 @@ type Sink interface {
 	// some are missing before it, the subscribers are told so.
 	Deliver(m Message)
 	Joined(m Member)
+	// Left says that a member is not present any more. If it is still here, it joins
+	// again.
 	Left(m Member)
 	// Room waits until fewer than Options.MaxPending calls are waiting to be
 	// worked off. An engine that reads from a network calls it before Deliver.

@@ -1,12 +1,25 @@
 package bus
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
+
+// memberWith returns the id of who is present in t with this info.
+func memberWith(h *house, info string) string {
+	members, _, _ := h.bus.Presence(context.Background(), "t")
+	for _, m := range members {
+		if string(m.Info) == info {
+			return m.ID
+		}
+	}
+	return ""
+}
 
 func TestPresence(t *testing.T) {
 	const sub = `{"op":"subscribe","topic":"t","presence":`
@@ -45,6 +58,46 @@ func TestPresence(t *testing.T) {
 		a.want("the connection of b broke")
 		b.session.Terminate(nil)
 		a.want("the session of b ended", `{"type":"leave","topic":"t","member":"M2","info":2}`)
+	}))
+	for _, silent := range []bool{false, true} {
+		t.Run(fmt.Sprint("who was taken for gone and is still here comes back; without events: ", silent), bubble(func(t *testing.T) {
+			h := newHouse(t, &Options{Topics: []TopicRule{{Pattern: "*", NoEvents: silent}}})
+			a, b := h.join(), h.join()
+			a.send(sub + `1}`)
+			b.send(sub + `2}`)
+			a.pull()
+			a.frames = nil
+			gone := memberWith(h, "2")
+			h.bus.engine.Leave(t.Context(), "t", gone) // says another process
+			synctest.Wait()
+			if silent {
+				a.want("nobody is told")
+			} else {
+				a.want("all are told", `{"type":"leave","topic":"t","member":"M2","info":2}`, `{"type":"join","topic":"t","member":"M2","info":2}`)
+			}
+			if again := memberWith(h, "2"); again != gone {
+				t.Errorf("present is %q, not %q", again, gone)
+			}
+			b.send(`{"op":"unsubscribe","topic":"t"}`)
+			synctest.Wait()
+			if again := memberWith(h, "2"); again != "" {
+				t.Error("it left")
+			}
+		}))
+	}
+	t.Run("who was taken for gone and is at another process does not come back here", bubble(func(t *testing.T) {
+		store := &shelf{saved: map[string][]byte{}}
+		h := newHouse(t, nil)
+		h.manager = transport.NewManager(&transport.Options{Backend: h.bus, Store: store})
+		a := h.join()
+		a.send(sub + `1}`)
+		a.session.Stored(t.Context())
+		store.fail(transport.ErrConflict)
+		h.bus.engine.Leave(t.Context(), "t", memberWith(h, "1"))
+		synctest.Wait()
+		if again := memberWith(h, "1"); again != "" {
+			t.Error("it is present")
+		}
 	}))
 	t.Run("subscribing again changes the info, or hides", bubble(func(t *testing.T) {
 		h := newHouse(t, nil)

@@ -17,6 +17,13 @@ import (
 type shelf struct {
 	mu    sync.Mutex
 	saved map[string][]byte
+	err   error // of Save
+}
+
+func (s *shelf) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
 }
 
 func (s *shelf) Load(context.Context, string) ([]byte, uint64, error) {
@@ -27,7 +34,7 @@ func (s *shelf) Save(_ context.Context, id string, snapshot []byte, revision uin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saved[id] = snapshot
-	return revision + 1, nil
+	return revision + 1, s.err
 }
 
 func (s *shelf) Delete(context.Context, string, uint64) error { return nil }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/mochibosh/mochibosh/transport"
 )
@@ -36,14 +37,59 @@ func (s *subscription) position() Position {
 // that the subscriber has reached until then. It reports whether the session was
 // sent it.
 func (s *subscription) deliver(e *event, before Position) bool {
-	if e.member != "" && (s.visible.Load() == nil || e.member == s.client.member) {
-		return false
+	if e.member != "" {
+		switch {
+		case s.visible.Load() == nil:
+			return false
+		case e.member == s.client.member:
+			if e.left {
+				go s.comeBack()
+			}
+			return false
+		case e.payload == nil:
+			return false
+		}
 	}
 	sent, end := s.take(e, before)
 	if end {
 		s.client.stream.Session().Terminate(overflow(s.topic.name))
 	}
 	return sent
+}
+
+// comeBack has the client be present again: it is still here, and another process has
+// taken this one for dead and everybody at it for gone.
+func (s *subscription) comeBack() {
+	c := s.client
+	for c.ctx.Err() == nil {
+		err := s.joinAgain()
+		if err == nil {
+			return
+		}
+		c.bus.opts.Logger.WarnContext(c.ctx, "bus member not present again", "error", err)
+		if !isUnavailable(err) {
+			return
+		}
+		select {
+		case <-time.After(engineRetry):
+		case <-c.ctx.Done():
+		}
+	}
+}
+
+func (s *subscription) joinAgain() error {
+	c := s.client
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	i, ok := c.find(s.topic.name)
+	m := s.visible.Load()
+	if !ok || c.subs[i] != s || m == nil {
+		return nil // it has left meanwhile
+	}
+	if c.stream.Session().Stored(c.ctx) != nil {
+		return nil // it has gone on elsewhere, where it is present
+	}
+	return c.bus.engine.Join(c.ctx, s.topic.name, *m)
 }
 
 // take reports whether the session is to be ended, which is done without the

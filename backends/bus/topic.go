@@ -40,6 +40,7 @@ type event struct {
 	at      Position // of a message, or dropped up to here
 	payload []byte
 	member  string // set: member came or went, and need not be told itself
+	left    bool   // it went; without payload, only it is told
 	dropped bool
 	receipt *ReceiptRequest // of a message; nil: none is wanted
 }
@@ -113,10 +114,11 @@ func (t *topic) Joined(m Member) {
 
 // Left implements [Sink].
 func (t *topic) Left(m Member) {
-	if t.rule.NoEvents {
-		return
+	e := event{member: m.ID, left: true}
+	if !t.rule.NoEvents {
+		e.payload = leaveMessage(t.name, m)
 	}
-	t.enqueue(event{member: m.ID, payload: leaveMessage(t.name, m)})
+	t.enqueue(e)
 }
 
 // Room implements [Sink].

@@ -186,6 +186,40 @@ func TestMembersOfTheDead(t *testing.T) {
 	}
 }
 
+// A process is taken for dead that is not: it learns that its members are said to be
+// gone, and they can come back.
+func TestMembersOfWhoIsTakenForDead(t *testing.T) {
+	s := startNATS(t)
+	a, b := newEngine(t, connect(t, s), "a", nil), newEngine(t, connect(t, s), "b", nil)
+	k := &guests{left: make(chan string, 10)}
+	if _, _, err := a.Subscribe(t.Context(), "t", k); err != nil {
+		t.Fatal(err)
+	}
+	join := func() {
+		t.Helper()
+		if err := a.Join(t.Context(), "t", bus.Member{ID: "m", Info: []byte("1")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	join()
+	if _, n, err := b.Members(t.Context(), "t", 9); err != nil || n != 1 {
+		t.Fatalf("%d members, %v", n, err)
+	}
+	b.Bury(a)
+	select {
+	case <-k.left:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody says so")
+	}
+	join()
+	for n := 0; n != 1; { // it has to be heard
+		var err error
+		if _, n, err = b.Members(t.Context(), "t", 9); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 type guests struct {
 	counter
 	left chan string

@@ -146,3 +146,10 @@ func (e *Engine) Sign(of *Engine, count string) {
 	msg.Header.Set(countHeader, count)
 	e.lives.hear(msg)
 }
+
+// Bury has a process take another for dead.
+func (e *Engine) Bury(other *Engine) {
+	for _, t := range e.all() {
+		t.bury(other.lives.own)
+	}
+}
