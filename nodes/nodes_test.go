@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mochibosh/mochibosh/nodes"
 )
@@ -359,6 +360,27 @@ func TestWhatGetsLostIsRepeated(t *testing.T) {
 				t.Errorf("status %d", s)
 			}
 		}
+	})
+}
+
+// The last piece of an event stream got lost, and nothing follows that would show it.
+func TestLostPiecesAreFound(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.ping = time.Hour
+		a, b := w.join("a"), w.join("b")
+		x := create(t, a, "")
+		x.subscribe(a, "t")
+		e := x.stream(a, b)
+		if _, ok := e.next(); !ok {
+			t.Fatal("no stream")
+		}
+		b.wire.deafen()
+		x.publish(a, "t", "lost")
+		for ok := true; ok; {
+			_, ok = e.next() // it ends, so that the client comes back
+		}
+		eventually(t, "nobody waits", func() bool { return b.Stats().Waiting == 0 && a.Stats().Serving == 0 })
+		x.until(b, "lost")
 	})
 }
 

@@ -97,9 +97,10 @@ type reply struct {
 	header http.Header
 	status int
 	buf    []byte
-	pieces uint64 // sent
 
 	mu       sync.Mutex
+	pieces   uint64 // sent
+	checked  uint64 // of those, when it was asked last how many came
 	events   park.Events
 	parked   bool
 	returned bool // the handler has: only then is it told what happens
@@ -204,18 +205,19 @@ func (w *reply) SetReadDeadline(time.Time) error { return nil }
 func (w *reply) send(flags byte) {
 	w.WriteHeader(http.StatusOK)
 	for first := true; first || len(w.buf) > 0; first = false {
-		p := piece{n: w.pieces, data: w.buf[:min(len(w.buf), maxPiece)]}
+		p := piece{data: w.buf[:min(len(w.buf), maxPiece)]}
 		w.buf = w.buf[len(p.data):]
-		if w.pieces == 0 {
+		w.mu.Lock()
+		p.n = w.pieces
+		w.pieces++
+		w.sent += uint64(len(p.data))
+		w.mu.Unlock()
+		if p.n == 0 {
 			p.flags, p.head = pieceHead, answerHead{w.status, w.header}
 		}
-		w.pieces++
 		if len(w.buf) == 0 {
 			p.flags |= flags
 		}
-		w.mu.Lock()
-		w.sent += uint64(len(p.data))
-		w.mu.Unlock()
 		w.publish(&p)
 	}
 	w.buf = nil

@@ -34,6 +34,7 @@ type world struct {
 	engine *bus.Memory
 	shelf  *shelf
 	url    string         // of NATS, if nodes come to it over loopback
+	ping   time.Duration  // of connections that have nothing to say
 	parks  bool           // the nodes' HTTP servers can hold requests without a goroutine
 	other  *server.Server // of NATS, a node of which can be cut off with it; nil: none
 }
@@ -45,7 +46,7 @@ func newWorld(t testing.TB, parks bool) *world {
 func newWorldOn(t testing.TB, o *server.Options, parks bool) *world {
 	t.Helper()
 	s := startNATS(t, o)
-	w := &world{t: t, nats: s, engine: bus.NewMemory(nil), shelf: &shelf{saved: make(map[string]kept)}, parks: parks}
+	w := &world{t: t, nats: s, engine: bus.NewMemory(nil), shelf: &shelf{saved: make(map[string]kept)}, ping: time.Second, parks: parks}
 	if !o.DontListen {
 		w.url = s.Addr().String()
 	}
@@ -157,7 +158,7 @@ func (w *world) joinBy(name string, maxForwards int, wire *wire) *node {
 		NewID:   n.NewID,
 		Store:   n.Store(n.store),
 	})
-	o := &push.Options{Forward: n.Forward, Ping: time.Second}
+	o := &push.Options{Forward: n.Forward, Ping: w.ping}
 	mux := http.NewServeMux()
 	mux.Handle("/push", longpoll.NewHandler(n.manager, o))
 	mux.Handle("/push/sse", sse.NewHandler(n.manager, o))
