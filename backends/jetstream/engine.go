@@ -276,9 +276,13 @@ func (e *Engine) refresh() {
 	}
 }
 
-// refreshTwice is when it is looked again: until NATS knows everywhere what is followed
-// here, more may be missed; or because not all topics could be looked at.
+// refreshTwice is when it is looked again, at the earliest: until NATS knows everywhere
+// what is followed here, more may be missed; or because not all topics could be looked at.
 const refreshTwice = 2 * time.Second
+
+// refreshShare is how much of the time topics are looked at, at most: one part of so
+// many. NATS has other things to do, most of all when it loses messages.
+const refreshShare = 5
 
 func (e *Engine) refreshes() {
 	for {
@@ -287,7 +291,8 @@ func (e *Engine) refreshes() {
 		case <-e.ctx.Done():
 			return
 		}
-		for looked := 0; looked < 2 && e.ctx.Err() == nil; pause(e.ctx, refreshTwice) {
+		for looked := 0; looked < 2 && e.ctx.Err() == nil; {
+			began := time.Now()
 			err := e.refreshAll()
 			switch {
 			case err == nil:
@@ -295,6 +300,7 @@ func (e *Engine) refreshes() {
 			case e.ctx.Err() == nil:
 				e.opts.Logger.Warn("jetstream: whether something was missed is not known yet", "error", err)
 			}
+			pause(e.ctx, max(refreshTwice, (refreshShare-1)*time.Since(began)))
 		}
 	}
 }

@@ -182,6 +182,9 @@ func (x *client) poll() {
 
 // answered takes the answer; it is called by whoever gives it.
 func (x *client) answered(w *answer) {
+	if x.crowd.world.over.Load() {
+		return // else all would ask again who are refused now
+	}
 	p := x.crowd.phase.Load()
 	if w.status != http.StatusOK {
 		x.crowd.retries.Add(1)

@@ -37,6 +37,7 @@ type world struct {
 	dir     string
 	servers []*server.Server
 	nodes   []*node
+	over    atomic.Bool // nobody asks any more
 }
 
 // A node is what `mochibosh serve` would have.
@@ -185,6 +186,7 @@ func (n *node) kill() {
 }
 
 func (w *world) close() {
+	w.over.Store(true)
 	for _, n := range w.nodes {
 		if n.Node != nil && !n.dead.Load() {
 			n.Close()
