@@ -76,10 +76,10 @@ func newChat(logger *slog.Logger, away webpush.Options) (*chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.PathPrefix("/mochi/").Handler(static(http.StripPrefix("/mochi/", http.FileServerFS(web.Client))))
+	r.PathPrefix("/mochi/").Handler(static(http.StripPrefix("/mochi/", web.Handler(web.Client))))
 	r.Handle("/push/doctor", http.RedirectHandler("/push/doctor/", http.StatusFound))
-	r.PathPrefix("/push/doctor/").Handler(static(http.StripPrefix("/push/doctor/", http.FileServerFS(web.Doctor))))
-	r.PathPrefix("/").Handler(static(http.FileServerFS(files)))
+	r.PathPrefix("/push/doctor/").Handler(static(http.StripPrefix("/push/doctor/", web.Handler(web.Doctor))))
+	r.PathPrefix("/").Handler(static(web.Handler(files)))
 	return &chat{r, m, h}, nil
 }
 

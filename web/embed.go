@@ -7,7 +7,7 @@
 //
 // where the server has
 //
-//	http.Handle("/mochi/", http.StripPrefix("/mochi/", http.FileServerFS(web.Client)))
+//	http.Handle("/mochi/", http.StripPrefix("/mochi/", web.Handler(web.Client)))
 package web
 
 import (
@@ -15,12 +15,12 @@ import (
 	"io/fs"
 )
 
-//go:embed client/*.js client/*.d.ts client/bosh/*.js client/carriers/*.js client/tabs/*.js
+//go:embed client/*.js client/*.br client/*.d.ts client/bosh/*.js client/carriers/*.js client/tabs/*.js
 var clientFiles embed.FS
 
-// Client has the files of the client: mochi.min.js, the whole of it as one
-// file, with what that loads on demand, and mochi.js, which is the same as it
-// was written, a module to a file.
+// Client has the files of the client: mochi.min.js, with what that loads on
+// demand, all compressed with Brotli beside it (name.br, for [Handler]); and
+// mochi.js, which is the same as it was written, a module to a file.
 var Client fs.FS = sub(clientFiles, "client")
 
 //go:embed doctor
@@ -30,7 +30,7 @@ var doctorFiles embed.FS
 // push.v1, index.html, and its modules. It looks for these beside itself:
 // below /push/doctor/ it tries /push, /push/sse and /push/ws.
 //
-//	http.Handle("/push/doctor/", http.StripPrefix("/push/doctor/", http.FileServerFS(web.Doctor)))
+//	http.Handle("/push/doctor/", http.StripPrefix("/push/doctor/", web.Handler(web.Doctor)))
 //
 // It needs nothing of a Content-Security-Policy but 'self', and no inline code.
 var Doctor fs.FS = sub(doctorFiles, "doctor")
@@ -50,7 +50,7 @@ var xmppFiles embed.FS
 // and its modules, among them a small XMPP client. Its links are relative, so
 // it may be put below any path that ends in a slash:
 //
-//	http.Handle("/console/", http.StripPrefix("/console/", http.FileServerFS(web.Console)))
+//	http.Handle("/console/", http.StripPrefix("/console/", web.Handler(web.Console)))
 //
 // It needs nothing of a Content-Security-Policy but 'self', and no inline code.
 var Console fs.FS = sub(xmppFiles, "xmpp")

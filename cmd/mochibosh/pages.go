@@ -3,6 +3,8 @@ package main
 import (
 	"io/fs"
 	"net/http"
+
+	"github.com/mochibosh/mochibosh/web"
 )
 
 // ownPolicy keeps a page from loading anything that is not of this program.
@@ -11,7 +13,7 @@ const ownPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; 
 // pages serves files that are part of this program, under a
 // Content-Security-Policy.
 func pages(path string, files fs.FS, policy string) http.Handler {
-	next := http.StripPrefix(path, http.FileServerFS(files))
+	next := http.StripPrefix(path, web.Handler(files))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)

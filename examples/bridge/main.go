@@ -92,7 +92,7 @@ func handler(m *transport.Manager) http.Handler {
 	r.Handle("/push", longpoll.NewHandler(m, nil))
 	r.Handle("/push/sse", sse.NewHandler(m, nil))
 	r.Handle("/push/ws", websocket.NewHandler(m, nil))
-	r.PathPrefix("/mochi/").Handler(http.StripPrefix("/mochi/", http.FileServerFS(web.Client)))
+	r.PathPrefix("/mochi/").Handler(http.StripPrefix("/mochi/", web.Handler(web.Client)))
 	r.Path("/").Handler(http.RedirectHandler("/page/", http.StatusFound))
 	r.PathPrefix("/page/").Handler(http.FileServerFS(page))
 	return r

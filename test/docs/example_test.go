@@ -35,7 +35,7 @@ func Example_quickstart() {
 	r.Handle("/push", longpoll.NewHandler(m, nil))
 	r.Handle("/push/sse", sse.NewHandler(m, nil))
 	r.Handle("/push/ws", websocket.NewHandler(m, nil))
-	r.PathPrefix("/mochi/").Handler(http.StripPrefix("/mochi/", http.FileServerFS(web.Client)))
+	r.PathPrefix("/mochi/").Handler(http.StripPrefix("/mochi/", web.Handler(web.Client)))
 
 	events.Publish(ctx, "news", json.RawMessage(`{"text":"Tea at five"}`), nil)
 

@@ -5,50 +5,42 @@ const LONGEST = 20_000;
  * Runs something again after a pause that doubles each time, with jitter so that ten thousand clients of a restarted
  * server do not come back in the same moment.
  */
-export class Backoff {
-  #env;
-  #level = 0;
-  #timer;
-  #job;
-  #earliest = 0;
+export function makeBackoff(env) {
+  let level = 0;
+  let timer;
+  let job;
+  let earliest = 0;
 
-  constructor(env) {
-    this.#env = env;
-  }
-
-  /** @param {number} [floor] milliseconds to wait at least: a Retry-After */
-  again(job, floor = 0) {
-    this.stop();
-    const most = Math.min(SHORTEST * 2 ** this.#level++, LONGEST);
-    // The first retry may come at once: most breaks are short.
-    const least = this.#level === 1 ? 0 : most / 2;
-    const delay = floor + least + this.#env.random() * (most - least);
-    this.#job = job;
-    this.#earliest = this.#env.now() + floor;
-    this.#timer = this.#env.setTimeout(() => this.#run(), delay);
-  }
-
-  /** Something happened that makes success likely: wait no longer, unless the server asked us to. */
-  wake() {
-    if (this.#job && this.#env.now() >= this.#earliest) this.#run();
-  }
-
-  get waiting() {
-    return !!this.#job;
-  }
-
-  stop() {
-    this.#env.clearTimeout(this.#timer);
-    this.#job = undefined;
-  }
-
-  reset() {
-    this.#level = 0;
-  }
-
-  #run() {
-    const job = this.#job;
-    this.stop();
-    job();
-  }
+  const stop = () => {
+    env.clearTimeout(timer);
+    job = undefined;
+  };
+  const run = () => {
+    const now = job;
+    stop();
+    now();
+  };
+  return {
+    /** @param {number} [floor] milliseconds to wait at least: a Retry-After */
+    again(next, floor = 0) {
+      stop();
+      const most = Math.min(SHORTEST * 2 ** level++, LONGEST);
+      // The first retry may come at once: most breaks are short.
+      const least = level === 1 ? 0 : most / 2;
+      job = next;
+      earliest = env.now() + floor;
+      timer = env.setTimeout(run, floor + least + env.random() * (most - least));
+    },
+    /** Something happened that makes success likely: wait no longer, unless the server asked us to. */
+    wake() {
+      if (job && env.now() >= earliest) run();
+    },
+    get waiting() {
+      return !!job;
+    },
+    stop,
+    reset() {
+      level = 0;
+    },
+  };
 }

@@ -1,15 +1,14 @@
+/** These are as the page has them; without one, what needs it is off. */
+const INTERFACES = ['WebSocket', 'EventSource', 'DOMParser', 'BroadcastChannel', 'document'];
+
 /**
  * Everything that the client takes from the world around it. A test brings its own; a page or a module worker has
- * what it has, and what is missing only switches off what needs it.
+ * what it has.
  */
 export function environment(options) {
   const world = globalThis;
-  const defaults = {
+  const env = {
     fetch: (...args) => world.fetch(...args),
-    WebSocket: world.WebSocket,
-    EventSource: world.EventSource,
-    DOMParser: world.DOMParser,
-    BroadcastChannel: world.BroadcastChannel,
     locks: world.navigator?.locks,
     setTimeout: (f, ms) => world.setTimeout(f, ms),
     clearTimeout: (timer) => world.clearTimeout(timer),
@@ -17,12 +16,9 @@ export function environment(options) {
     random,
     base: world.location?.href,
     target: world,
-    document: world.document,
   };
-  const env = {};
-  for (const name in defaults) env[name] = options[name] === undefined ? defaults[name] : options[name];
-  env.storage = options.storage ?? storageOf(world, 'sessionStorage');
-  env.sharedStorage = options.sharedStorage ?? storageOf(world, 'localStorage');
+  for (const name of INTERFACES) env[name] = world[name];
+  for (const name in options) if (options[name] !== undefined) env[name] = options[name];
   return env;
 }
 
@@ -30,15 +26,6 @@ export function environment(options) {
 function random() {
   const [high, low] = crypto.getRandomValues(new Uint32Array(2));
   return (high * 2 ** 20 + (low >>> 12)) / 2 ** 52;
-}
-
-/** Reading the property alone throws where a page may not store anything. */
-function storageOf(world, name) {
-  try {
-    return world[name];
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -11,7 +11,7 @@ export async function post(env, url, body, { timeout, abort = new AbortControlle
   try {
     const answer = await env.fetch(url, { method: 'POST', body, headers, signal: abort.signal, cache: 'no-store', ...rest });
     const text = await answer.text();
-    return { status: answer.status, ok: answer.ok, text, retryAfter: retryAfter(env, answer) };
+    return { status: answer.status, ok: answer.ok, text, retryAfter: retryAfter(env, answer.headers?.get('Retry-After')) };
   } catch (cause) {
     throw new MochiError('network', `${url}: no answer`, { cause });
   } finally {
@@ -45,9 +45,6 @@ export function parse(text) {
 }
 
 /** Milliseconds that the server asks us to stay away; at most five minutes, whoever says it. */
-function retryAfter(env, answer) {
-  const value = answer.headers?.get('Retry-After');
-  if (!value) return 0;
-  const ms = /^\d+$/.test(value) ? value * 1000 : Date.parse(value) - env.now();
-  return Math.min(Math.max(ms || 0, 0), 300_000);
+function retryAfter(env, value) {
+  return Math.min(Math.max(value * 1000 || Date.parse(value) - env.now() || 0, 0), 300_000);
 }

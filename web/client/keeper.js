@@ -1,7 +1,6 @@
-import { Backoff } from './backoff.js';
+import { makeBackoff } from './backoff.js';
 import { MochiError } from './error.js';
-import { PushSession } from './session.js';
-import { claim } from './store.js';
+import { makePushSession } from './session.js';
 
 /** A session that lived shorter than this was no success. */
 const SHORT_LIFE = 10_000;
@@ -13,173 +12,166 @@ const SHORT_LIFE = 10_000;
  * It tells its owner through `on`: `restored({at, topics, publishes})`, `opened(resumed)`, `state(state, carrier, error)`,
  * `message(value, current)`, `positions()`, `publishes()`, `refused(json)`, `trouble(error)`, `lost(unsent)`,
  * `unheld()`, `ended(error)`.
+ *
+ * @param openStore gives the store, or a promise of it; undefined: nothing survives a reload
  */
-export class Keeper {
-  session;
-  /** Sessions are of this kind: PushSession, or that of BOSH. */
-  kind = PushSession;
-  on;
-  setup;
-  closed = false;
-  #store;
-  #mover;
-  #retry;
+export function makeKeeper(setup, openStore, on) {
+  const { env, to } = setup;
+  const retry = makeBackoff(env);
+  let store;
+  let mover;
   /** Changes with each call of `use`. */
-  #wish;
-  #bornAt = 0;
+  let wish;
+  let bornAt = 0;
 
-  constructor(setup, store, on) {
-    Object.assign(this, { setup, on });
-    this.#store = store;
-    this.#retry = new Backoff(setup.env);
-  }
+  const keeper = {
+    setup,
+    on,
+    session: undefined,
+    /** Sessions are made by this: makePushSession, or that of BOSH. */
+    kind: makePushSession,
+    closed: false,
 
-  async begin(bosh) {
-    const { env, to } = this.setup;
+    async begin(bosh) {
+      try {
+        if (bosh) keeper.kind = (await load()).kind;
+      } catch (error) {
+        on.trouble(error);
+        return retry.again(() => keeper.begin(bosh));
+      }
+      if (openStore) store = await openStore();
+      let { saved, release } = store ? await store.takeUp(to, on.restored) : {};
+      if (keeper.closed || keeper.session || keeper.holding) return release?.();
+      if (saved && bosh) {
+        // BOSH cannot take it up.
+        keeper.make(makePushSession, saved).close();
+        saved = release();
+      }
+      keeper.session = keeper.make(keeper.kind, saved);
+      keeper.session.release = release;
+      keeper.session.start();
+    },
+
+    /** Nothing new is to be sent: a move is under way. */
+    get holding() {
+      return !!mover?.moving;
+    },
+
+    get ready() {
+      return !!keeper.session?.usable && !keeper.holding;
+    },
+
+    async use(carrier) {
+      const mine = (wish = {});
+      if (carrier === 'bosh') await load();
+      if (mine !== wish) throw new MochiError('superseded');
+      if (mover) return mover.use(carrier);
+      // Between two sessions it goes on with the next one at once.
+      retry.stop();
+      return (keeper.session ??= keeper.make()).use(carrier);
+    },
+
+    wake() {
+      keeper.session?.wake();
+      mover?.session?.wake();
+      retry.wake();
+    },
+
+    /** Stores what is to survive a reload. What is in the session's outbox need not be there twice. */
+    save() {
+      const session = keeper.session?.snapshot;
+      const publishes = session && keeper.ready ? [] : on.publishes();
+      store?.write({ at: env.now(), to, session, topics: on.positions(), publishes });
+    },
+
+    /** The page goes away: a session that cannot be taken up again should not linger. */
+    leave() {
+      keeper.save();
+      if (!store || keeper.kind !== makePushSession) keeper.session?.close();
+    },
+
+    /** @param keep another page goes on with the session, so it is not ended */
+    close(keep) {
+      keeper.closed = true;
+      retry.stop();
+      mover?.abandon(new MochiError('closed'));
+      if (keep) {
+        keeper.leave();
+        keeper.session?.quit?.();
+      } else {
+        keeper.session?.close();
+        store?.clear();
+      }
+      keeper.session?.release?.();
+      keeper.session = undefined;
+    },
+
+    // ---- for the mover
+
+    make(kind = keeper.kind, saved) {
+      const current = () => session === keeper.session;
+      const session = kind(
+        {
+          ...setup,
+          on: {
+            open: (resumed) => opened(session, resumed),
+            state: (...news) => current() && told(...news),
+            message: (value) => on.message(value, current()),
+            save: () => current() && keeper.save(),
+            refused: on.refused,
+            trouble: on.trouble,
+            gone: (why) => gone(session, why),
+          },
+        },
+        saved,
+      );
+      return session;
+    },
+
+    renew(error) {
+      if (bornAt && env.now() - bornAt > SHORT_LIFE) retry.reset();
+      retry.again(() => (keeper.session = keeper.make()).start());
+      on.state('reconnecting', keeper.kind === makePushSession ? setup.choice.pick() : 'bosh', error);
+    },
+  };
+
+  async function load() {
     try {
-      if (bosh) this.kind = (await this.#load()).kind;
-    } catch (error) {
-      this.on.trouble(error);
-      return this.#retry.again(() => this.begin(bosh));
-    }
-    const stored = this.#store?.read();
-    const saved = stored?.to === to ? stored : {};
-    const release = saved.session && (await claim(env, saved.session.name.session));
-    // Another tab has it, of which this one is a copy: then nothing of it is ours.
-    let session = release && saved.session;
-    if (session || !saved.session) this.on.restored(saved);
-    if (this.closed || this.session || this.#mover?.moving) return release?.();
-    if (session && bosh) {
-      // BOSH cannot take it up.
-      this.make(PushSession, session).close();
-      session = release();
-    }
-    this.session = this.make(this.kind, session);
-    this.session.release = release;
-    this.session.start();
-  }
-
-  /** Nothing new is to be sent: a move is under way. */
-  get holding() {
-    return !!this.#mover?.moving;
-  }
-
-  get ready() {
-    return !!this.session?.usable && !this.holding;
-  }
-
-  async use(carrier) {
-    const wish = (this.#wish = {});
-    if (carrier === 'bosh') await this.#load();
-    if (wish !== this.#wish) throw new MochiError('superseded');
-    if (this.#mover) return this.#mover.use(carrier);
-    // Between two sessions it goes on with the next one at once.
-    this.#retry.stop();
-    return (this.session ??= this.make()).use(carrier);
-  }
-
-  wake() {
-    this.session?.wake();
-    this.#mover?.session?.wake();
-    this.#retry.wake();
-  }
-
-  /** Stores what is to survive a reload. What is in the session's outbox need not be there twice. */
-  save() {
-    const session = this.session?.snapshot;
-    const publishes = session && this.ready ? [] : this.on.publishes();
-    const { env, to } = this.setup;
-    this.#store?.write({ at: env.now(), to, session, topics: this.on.positions(), publishes });
-  }
-
-  /** The page goes away: a session that cannot be taken up again should not linger. */
-  leave() {
-    this.save();
-    if (!this.#store || this.kind !== PushSession) this.session?.close();
-  }
-
-  /** @param keep another page goes on with the session, so it is not ended */
-  close(keep) {
-    this.closed = true;
-    this.#retry.stop();
-    this.#mover?.abandon(new MochiError('closed'));
-    if (keep) {
-      this.leave();
-      this.session?.quit?.();
-    } else {
-      this.session?.close();
-      this.#store?.clear();
-    }
-    this.session?.release?.();
-    this.session = undefined;
-  }
-
-  // ---- for the mover
-
-  make(kind = this.kind, saved) {
-    const on = {
-      open: (resumed) => this.#opened(session, resumed),
-      state: (...news) => session === this.session && this.#state(...news),
-      message: (value) => this.on.message(value, session === this.session),
-      save: () => session === this.session && this.save(),
-      refused: (json) => this.on.refused(json),
-      trouble: (error) => this.on.trouble(error),
-      gone: (why) => this.#gone(session, why),
-    };
-    const session = new kind({ ...this.setup, on }, saved);
-    return session;
-  }
-
-  renew(error) {
-    if (this.#bornAt && this.setup.env.now() - this.#bornAt > SHORT_LIFE) this.#retry.reset();
-    this.#retry.again(() => (this.session = this.make()).start());
-    this.on.state('reconnecting', this.kind === PushSession ? this.setup.choice.pick() : 'bosh', error);
-  }
-
-  // ----
-
-  async #load() {
-    try {
-      return (this.#mover ??= new (await import('./bosh/mover.js')).Mover(this));
+      return (mover ??= (await import('./bosh/mover.js')).makeMover(keeper));
     } catch (cause) {
       throw new MochiError('network', 'BOSH did not load', { cause });
     }
   }
 
   /** A session that replaces another begins by connecting; to the page that is the same connection. */
-  #state(state, ...news) {
-    this.on.state(state === 'connecting' && this.#bornAt ? 'reconnecting' : state, ...news);
+  function told(state, ...news) {
+    on.state(state === 'connecting' && bornAt ? 'reconnecting' : state, ...news);
   }
 
-  #opened(session, resumed) {
-    const old = session === this.session ? undefined : this.session;
-    if (session !== this.session) {
-      this.#retry.stop();
-      this.#mover.arrived();
+  function opened(session, resumed) {
+    const old = session === keeper.session ? undefined : keeper.session;
+    if (session !== keeper.session) {
+      retry.stop();
+      mover.arrived();
     }
-    this.#bornAt = this.setup.env.now();
-    if (!resumed) this.#guard(session);
-    this.on.opened(resumed);
+    bornAt = env.now();
+    if (!resumed) store?.guard(session);
+    on.opened(resumed);
     // All is asked for again by now, from where the old session got to.
     old?.close();
     old?.release?.();
   }
 
-  async #guard(session) {
-    if (!this.#store || !session.name) return;
-    const release = await claim(this.setup.env, session.name.session);
-    if (session.over) release?.();
-    else session.release = release;
-  }
-
-  #gone(session, { code, message, retry, unsent }) {
+  function gone(session, { code, message, retry: again, unsent }) {
     session.release?.();
     const error = new MochiError(code, message);
-    if (session !== this.session) return this.#mover?.failed(session, error);
-    this.session = undefined;
-    this.on.lost(unsent);
-    this.save();
-    if (!retry) this.on.ended(error);
-    else if (!this.#mover?.moving) this.renew(error);
+    if (session !== keeper.session) return mover?.failed(session, error);
+    keeper.session = undefined;
+    on.lost(unsent);
+    keeper.save();
+    if (!again) on.ended(error);
+    else if (!keeper.holding) keeper.renew(error);
   }
+
+  return keeper;
 }

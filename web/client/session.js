@@ -1,9 +1,9 @@
-import { Attachment } from './attachment.js';
+import { ROBBED, makeAttachment } from './attachment.js';
 import { MochiError } from './error.js';
 import { exchange, refusal } from './http.js';
-import { Inbox, Outbox, byteLength } from './lines.js';
-import { Rests } from './rest.js';
-import { Uplink } from './uplink.js';
+import { byteLength, makeInbox, makeOutbox } from './lines.js';
+import { makeRests } from './rest.js';
+import { makeUplink } from './uplink.js';
 
 /** Milliseconds that the creation may take. */
 const PATIENCE = 15_000;
@@ -21,314 +21,298 @@ const REFUSED = ['unauthorized', 'expired'];
  * It tells its owner through `on`: `open(resumed)`, `state(state, carrier, error)`, `message(value)` which may give a
  * promise that does not reject, `save()`, `refused(json)`, `trouble(error)`,
  * `gone({code, message, retry, unsent})`.
+ *
+ * @param saved the `snapshot` from before the page was reloaded
  */
-export class PushSession {
-  over = false;
-  /** Whether it attached yet: only then can messages be sent. */
-  usable = false;
-  /** Seconds that a poll is held; undefined: as long as agreed. */
-  hold;
-  #to;
-  #token;
-  #signature;
-  #attach;
-  #attachment;
-  #uplink;
-  #resumed;
-  #creating;
-  #rests;
+export function makePushSession({ env, urls, to, token, choice, on }, saved) {
+  let { attach = 0, name, user, agreed = agree({}), ack, acked, out } = saved ?? {};
+  let signature;
+  let creating;
   /** The link that is attaching, and what it acknowledges. */
-  #attaching;
-  #attachingAck = 0;
+  let attaching;
+  let attachingAck = 0;
+  const rests = makeRests(env);
+  const inbox = makeInbox(ack);
+  const outbox = makeOutbox(acked, out);
 
-  /** @param saved the `snapshot` from before the page was reloaded */
-  constructor({ env, urls, to, token, choice, on }, saved) {
-    Object.assign(this, { env, urls, on });
-    this.#to = to;
-    this.#token = token;
-    this.#resumed = !!saved;
-    this.#attach = saved?.attach ?? 0;
-    this.name = saved?.name;
-    this.user = saved?.user;
-    this.agreed = saved?.agreed ?? agreed({});
-    this.inbox = new Inbox(saved?.ack);
-    this.outbox = new Outbox(saved?.acked, saved?.out);
-    this.#attachment = new Attachment(this, choice);
-    this.#uplink = new Uplink(this);
-    this.#rests = new Rests(env);
-  }
+  const session = {
+    env,
+    urls,
+    on,
+    inbox,
+    outbox,
+    over: false,
+    /** Whether it attached yet: only then can messages be sent. */
+    usable: false,
+    /** Seconds that a poll is held; undefined: as long as agreed. */
+    pollWait: undefined,
 
-  start() {
-    this.#attachment.connect();
-  }
+    get name() {
+      return name;
+    },
 
-  /** Whether the server has all that was sent. */
-  get idle() {
-    return this.outbox.empty;
-  }
+    get user() {
+      return user;
+    },
 
-  /** @param {string} json a message; one that the server would not take is refused at once */
-  send(json) {
-    if (byteLength(json) > this.room) throw new MochiError('too-big', `larger than ${this.room} bytes`);
-    this.outbox.add(json);
-    // What a script of the page sends in one go travels together.
-    queueMicrotask(() => this.#pump());
-  }
+    get agreed() {
+      return agreed;
+    },
 
-  get backlog() {
-    return this.outbox.backlog;
-  }
+    get link() {
+      return attachment.link;
+    },
 
-  /** A message is not to be sent, if that is not too late. */
-  withdraw(json) {
-    this.outbox.withdraw(json);
-  }
+    get carrier() {
+      return attachment.link?.carrier;
+    },
 
-  use(carrier) {
-    return this.#attachment.use(carrier);
-  }
+    /** Whether the server has all that was sent. */
+    get idle() {
+      return outbox.last === outbox.acked;
+    },
 
-  wake() {
-    this.#attachment.wake();
-    this.#uplink.wake();
-  }
+    get backlog() {
+      return outbox.backlog;
+    },
 
-  /** Ends the session, after what is still to be sent. It works while the page goes away. */
-  close() {
-    if (this.over) return;
-    const { link } = this;
-    const batch = this.outbox.batch(this.outbox.acked, Infinity, this.room) ?? {};
-    const ending = this.name && this.object({ ...this.name, end: true }, batch);
-    if (link?.duplex && !this.urls.longpoll) link.send(ending);
-    this.#stop();
-    if (ending && this.urls.longpoll) this.#postLast(ending);
-  }
+    /** What a page needs to take the session up after a reload. */
+    get snapshot() {
+      return name && { name, user, agreed, attach, ack: inbox.handled, acked: outbox.acked, out: outbox.unconfirmed };
+    },
 
-  /** Stops, without a word to the server. */
-  quit() {
-    this.#stop();
-  }
+    /** @param {string} json a message; one that the server would not take is refused at once */
+    send(json) {
+      const { room } = session;
+      if (byteLength(json) > room) throw new MochiError('too-big', `larger than ${room} bytes`);
+      outbox.add(json);
+      // What a script of the page sends in one go travels together.
+      queueMicrotask(pump);
+    },
 
-  /** What a page needs to take the session up after a reload. */
-  get snapshot() {
-    const { name, agreed, inbox, outbox } = this;
-    const numbers = { attach: this.#attach, ack: inbox.handled, acked: outbox.acked };
-    return name && { name, user: this.user, agreed, ...numbers, out: outbox.unconfirmed };
-  }
+    /** A message is not to be sent, if that is not too late. */
+    withdraw: outbox.withdraw,
 
-  get link() {
-    return this.#attachment.link;
-  }
+    wake() {
+      attachment.wake();
+      uplink.wake();
+    },
 
-  get carrier() {
-    return this.link?.carrier;
-  }
+    /** Ends the session, after what is still to be sent. It works while the page goes away. */
+    close() {
+      if (session.over) return;
+      const { link } = attachment;
+      const batch = outbox.batch(outbox.acked, Infinity, session.room) ?? {};
+      const ending = name && session.object({ ...name, end: true }, batch);
+      if (link?.duplex && !urls.longpoll) link.send(ending);
+      quit();
+      if (ending && urls.longpoll) postLast(ending);
+    },
 
-  // ---- for the links
+    /** Stops, without a word to the server. */
+    quit,
 
-  /** Whether a token is to be had before the first object of this page. */
-  get unsigned() {
-    return !this.usable && !!this.#token;
-  }
+    // ---- for the links
 
-  async sign() {
-    this.#signature = await this.#token.get();
-  }
+    /** Whether a token is to be had before the first object of this page. */
+    get unsigned() {
+      return !session.usable && !!token;
+    },
 
-  /** Whether a post that makes the session is under way. */
-  get creating() {
-    return !!this.#creating;
-  }
+    async sign() {
+      signature = await token.get();
+    },
 
-  /** Makes the session by a post, unless there is one. Its messages wait: a creation repeated would repeat them. */
-  create() {
-    if (this.name) return undefined;
-    this.#creating ??= this.#create().finally(() => (this.#creating = undefined));
-    return this.#creating;
-  }
+    /** Whether a post that makes the session is under way. */
+    get creating() {
+      return !!creating;
+    },
 
-  /** The object that attaches. Its number is saved before it is used: one used twice would attach nothing. */
-  hello(link) {
-    const { moving } = this.#attachment;
-    // While another carrier is tried the polls go on, below the number that it has: room for them is left there.
-    if (moving && link === this.link) link.number++;
-    else link.number = this.#attach += moving ? GAP : 1;
-    if (!this.name) return this.#creation();
-    if (link.number === this.#attach) this.#attaches(link);
-    const token = this.usable ? undefined : this.#signature;
-    return { ...this.name, token, attach: link.number, ack: this.#acknowledge() };
-  }
+    /** Makes the session by a post, unless there is one. Its messages wait: a creation repeated would repeat them. */
+    create() {
+      if (name) return undefined;
+      creating ??= create().finally(() => (creating = undefined));
+      return creating;
+    },
 
-  /**
-   * What we can acknowledge now. If an acknowledgement overtook an attachment that says less, that one would come too
-   * late to be served (docs/push-v1.md, rule 5). So none goes beyond it until it is answered.
-   */
-  get ack() {
-    const free = !this.#attaching || this.#attaching.done;
-    return free ? this.inbox.handled : this.#attachingAck;
-  }
+    /** The object that attaches. Its number is saved before it is used: one used twice would attach nothing. */
+    hello(link) {
+      const { moving } = attachment;
+      // While another carrier is tried the polls go on, below the number that it has: room for them is left there.
+      if (moving && link === attachment.link) link.number++;
+      else link.number = attach += moving ? GAP : 1;
+      if (!name) return creation();
+      if (link.number === attach) {
+        on.save();
+        attaching = link;
+        attachingAck = inbox.handled;
+      }
+      return { ...name, token: session.usable ? undefined : signature, attach: link.number, ack: acknowledge() };
+    },
 
-  jump(numbers) {
-    this.#attach += numbers;
-  }
+    /**
+     * What we can acknowledge now. If an acknowledgement overtook an attachment that says less, that one would come
+     * too late to be served (docs/push-v1.md, rule 5). So none goes beyond it until it is answered.
+     */
+    get ack() {
+      return !attaching || attaching.done ? inbox.handled : attachingAck;
+    },
 
-  receive(link, object, size) {
-    if (object.error) return link.lost(refusal(object));
-    if (object.session && !this.name) this.#created(object);
-    this.#confirm(object.ack);
-    if (this.over) return;
-    if (object.replaced) return link.lost(new MochiError('replaced', 'another connection took over'));
-    if (link === this.#attaching) this.#attaching = undefined;
-    if (!object.end) this.#attachment.spoke(link);
-    this.#uplink.heard(size);
-    this.#take(link, object);
-    if (object.end) this.finish(object.end);
-    else this.#uplink.handled();
-    this.#pump();
-  }
+    receive(link, object, size) {
+      if (object.error) return link.lost(refusal(object));
+      if (object.session && !name) created(object);
+      confirm(object.ack);
+      if (session.over) return;
+      if (object.replaced) return link.lost(new MochiError('replaced'));
+      if (link === attaching) attaching = undefined;
+      if (!object.end) attachment.spoke(link);
+      uplink.heard(size);
+      take(link, object);
+      if (object.end) session.finish(object.end);
+      else uplink.handled();
+      pump();
+    },
 
-  lost(link, error) {
-    this.#attachment.lost(link, error);
-  }
+    /** Resolves when the handlers have caught up, or after a while. */
+    rest: rests.take,
 
-  /** Resolves when the handlers have caught up, or after a while. */
-  rest(ms) {
-    return this.#rests.take(ms);
-  }
+    // ---- for the attachment
 
-  // ---- for the attachment
+    jump(numbers) {
+      attach += numbers;
+    },
 
-  attached(link) {
-    this.on.state('open', link.carrier);
-    if (this.usable) return;
-    this.usable = true;
-    this.on.open(this.#resumed);
-  }
+    attached(link) {
+      on.state('open', link.carrier);
+      if (session.usable) return;
+      session.usable = true;
+      on.open(!!saved);
+    },
 
-  troubled(error) {
-    this.#confirm(error.ack);
-    if (this.over) return;
-    const { code, message } = error;
-    if (error.status === 413 || code === 'too-big') this.#tooBig();
-    const final = REFUSED.includes(code) && this.#token && !this.#token.renewable;
-    if (this.name ? final || FINAL.includes(code) : final || (this.#token && code === 'forbidden')) this.finish({ code, message, retry: !!this.name });
-    else if (code !== 'replaced') this.on.trouble(error);
-  }
+    troubled(error) {
+      confirm(error.ack);
+      if (session.over) return;
+      const { code, message } = error;
+      if (error.status === 413 || code === 'too-big') tooBig();
+      const final = REFUSED.includes(code) && token && !token.renewable;
+      if (final || (name ? FINAL.includes(code) : token && code === 'forbidden')) session.finish({ code, message, retry: !!name });
+      else if (code !== 'replaced') on.trouble(error);
+    },
 
-  finish({ code, message, retry }) {
-    if (this.over) return;
-    this.#stop();
-    this.on.gone({ code, message, retry: !!retry, unsent: this.outbox.unconfirmed });
-  }
+    finish({ code, message, retry }) {
+      if (session.over) return;
+      quit();
+      on.gone({ code, message, retry: !!retry, unsent: outbox.unconfirmed });
+    },
 
-  // ---- for the uplink
+    // ---- for the uplink
 
-  /** The text of an object with our acknowledgement and a batch of messages. Everything in it is saved before. */
-  object(head, { first, messages }) {
-    this.on.save();
-    const text = JSON.stringify({ ...head, ack: this.#acknowledge(), first });
-    return messages ? `${text.slice(0, -1)},"messages":[${messages.join()}]}` : text;
-  }
+    /** The text of an object with our acknowledgement and a batch of messages. Everything in it is saved before. */
+    object(head, { first, messages }) {
+      on.save();
+      const text = JSON.stringify({ ...head, ack: acknowledge(), first });
+      return messages ? `${text.slice(0, -1)},"messages":[${messages.join()}]}` : text;
+    },
 
-  /** Bytes for the messages of one object: the rest of it has names, numbers and punctuation. */
-  get room() {
-    return this.agreed.limits.body - 200 - byteLength(JSON.stringify(this.name ?? ''));
-  }
+    /** Bytes for the messages of one object: the rest of it has names, numbers and punctuation. */
+    get room() {
+      return agreed.limits.body - 200 - byteLength(JSON.stringify(name ?? ''));
+    },
 
-  answered({ ack, end }) {
-    this.#confirm(ack);
-    if (end) this.finish(end);
-  }
+    answered({ ack, end }) {
+      confirm(ack);
+      if (end) session.finish(end);
+    },
+  };
+  const attachment = makeAttachment(session, choice);
+  const uplink = makeUplink(session);
+  session.start = attachment.connect;
+  session.use = attachment.use;
+  session.lost = attachment.lost;
 
-  // ----
-
-  #attaches(link) {
-    this.on.save();
-    this.#attaching = link;
-    this.#attachingAck = this.inbox.handled;
-  }
-
-  #confirm(ack) {
-    if (this.over) return;
+  function confirm(ack) {
+    if (session.over) return;
     // Somebody else uses our numbers: another page with a copy of our storage, or we after a restored one.
-    if (ack > this.outbox.last) this.finish({ code: 'replaced', message: 'used elsewhere', retry: true });
-    else this.outbox.confirm(ack);
+    if (ack > outbox.last) session.finish(ROBBED);
+    else outbox.confirm(ack);
   }
 
-  #acknowledge() {
-    this.#uplink.acknowledged(this.ack);
-    return this.ack;
+  function acknowledge() {
+    const { ack } = session;
+    uplink.acknowledged(ack);
+    return ack;
   }
 
-  async #create() {
-    const text = JSON.stringify(this.#creation());
-    const object = await exchange(this.env, this.urls.longpoll, text, { timeout: PATIENCE });
-    if (this.name) return;
-    this.#created(object);
+  async function create() {
+    const object = await exchange(env, urls.longpoll, JSON.stringify(creation()), { timeout: PATIENCE });
+    if (name) return;
+    created(object);
     // The page closed the session while this was under way.
-    if (this.over) this.#postLast(this.object({ ...this.name, end: true }, {}));
+    if (session.over) postLast(session.object({ ...name, end: true }, {}));
   }
 
-  #creation() {
-    return { to: this.#to || undefined, token: this.#signature };
+  function creation() {
+    return { to: to || undefined, token: signature };
   }
 
-  #created({ session, key, user, wait, inactivity, ping, limits }) {
-    if (!session) throw new MochiError('http', 'no session in the answer');
-    this.name = { session, key };
-    this.user = user;
-    this.agreed = agreed({ wait, inactivity, ping, limits });
-    this.on.save();
+  function created(object) {
+    const { session: id, key } = object;
+    if (!id) throw new MochiError('http', 'no session');
+    name = { session: id, key };
+    user = object.user;
+    agreed = agree(object);
+    on.save();
   }
 
-  #take(link, { first, messages = [] }) {
+  function take(link, { first, messages = [] }) {
     link.next = first ?? link.next;
     for (const value of messages) {
-      if (this.over) return;
-      if (link.next > this.inbox.received + 1) return link.lost(new MochiError('lost', 'messages are missing'));
+      if (session.over) return;
+      if (link.next > inbox.received + 1) return link.lost(new MochiError('lost', 'a gap'));
       const n = link.next++;
-      if (this.inbox.take(n)) this.#deliver(n, value);
+      if (inbox.take(n)) deliver(n, value);
     }
   }
 
-  #deliver(n, value) {
+  function deliver(n, value) {
     const handled = () => {
-      this.inbox.settle(n);
-      if (this.over) return;
-      this.#uplink.handled();
-      if (this.inbox.handled === this.inbox.received) this.#rests.end();
+      inbox.settle(n);
+      if (session.over) return;
+      uplink.handled();
+      if (inbox.handled === inbox.received) rests.end();
     };
-    const promise = this.on.message(value);
+    const promise = on.message(value);
     if (promise) promise.then(handled);
     else handled();
   }
 
   /** Something on the way takes less than the server said. */
-  #tooBig() {
-    const { limits } = this.agreed;
-    const { first, messages } = this.outbox.batch(this.outbox.acked, limits.window, this.room) ?? {};
+  function tooBig() {
+    const { limits } = agreed;
+    const { first, messages } = outbox.batch(outbox.acked, limits.window, session.room) ?? {};
     if (messages?.length > 1) limits.body = Math.max(limits.body / 2, 1024);
-    else if (messages) this.on.refused(this.outbox.blank(first));
+    else if (messages) on.refused(outbox.blank(first));
   }
 
-  #pump() {
-    if (!this.over) this.#uplink.pump();
+  function pump() {
+    if (!session.over) uplink.pump();
   }
 
-  #postLast(text) {
+  function postLast(text) {
     // Browsers let a page that goes away send 64 KiB at most.
-    const keepalive = byteLength(text) < 60_000;
-    exchange(this.env, this.urls.longpoll, text, { keepalive }).catch(() => {});
+    exchange(env, urls.longpoll, text, { keepalive: byteLength(text) < 60_000 }).catch(() => {});
   }
 
-  #stop() {
-    this.over = true;
-    this.#uplink.stop();
-    this.#attachment.stop();
-    this.#rests.end();
+  function quit() {
+    session.over = true;
+    uplink.stop();
+    attachment.stop();
+    rests.end();
   }
+
+  return session;
 }
 
-function agreed({ wait = 25, inactivity = 60, ping = 25, limits }) {
-  return { wait, inactivity, ping, limits: { body: 65_536, window: 128, outbox: 1_048_576, ...limits } };
+function agree({ wait = 25, ping = 25, limits }) {
+  return { wait, ping, limits: { body: 65_536, window: 128, outbox: 1_048_576, ...limits } };
 }

@@ -175,3 +175,18 @@ async function wantNoOverflow(page) {
     assert.ok(right < (row[i + 1]?.left ?? width), `#${id} ends at ${right}, on ${width} pixels: ${JSON.stringify(row)}`);
   });
 }
+
+test('the client comes compressed, and is not loaded again', async (t) => {
+  const demo = await startServer(t);
+  const page = await openPage(t, demo.url);
+  const load = () =>
+    page.evaluate(() => {
+      const { encodedBodySize, decodedBodySize, transferSize } = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/mochi.min.js'));
+      return { encodedBodySize, decodedBodySize, transferSize };
+    });
+  const first = await load();
+  assert.ok(first.encodedBodySize <= 8192 && first.decodedBodySize > 2 * first.encodedBodySize, JSON.stringify(first));
+  await page.reload();
+  const again = await load();
+  assert.ok(again.transferSize < 1000, JSON.stringify(again));
+});

@@ -1,4 +1,4 @@
-import { Backoff } from '../backoff.js';
+import { makeBackoff } from '../backoff.js';
 import { MochiError } from '../error.js';
 import { post } from '../http.js';
 import { unwrap, wrap } from './body.js';
@@ -17,7 +17,7 @@ const HOPELESS = ['host-gone', 'host-unknown', 'improper-addressing', 'see-other
  * One session of XEP-0124. It has the face of PushSession, but is bound to its carrier: a request that got no answer
  * is repeated, byte for byte, until it gets one, and answers are taken in the order of the requests.
  */
-export class BoshSession {
+class BoshSession {
   carrier = 'bosh';
   over = false;
   usable = false;
@@ -117,7 +117,7 @@ export class BoshSession {
   #request(attributes = {}, messages = []) {
     const rid = this.#rid;
     const body = this.#body(attributes, messages);
-    const request = { rid, body, messages, retry: new Backoff(this.env) };
+    const request = { rid, body, messages, retry: makeBackoff(this.env) };
     this.#open.set(rid, request);
     this.#post(request);
   }
@@ -248,6 +248,8 @@ export class BoshSession {
     this.on.gone({ code: condition, message: condition, retry: !HOPELESS.includes(condition), unsent });
   }
 }
+
+export const makeBoshSession = (setup) => new BoshSession(setup);
 
 /** XEP-0124 wants text/xml. To another origin that costs a preflight for each request, so there it is text/plain. */
 function contentType(path, base) {

@@ -17,7 +17,7 @@ async function loop(link, current) {
   const { env, urls } = session;
   // The first poll is answered at once, which proves that polls work before anybody relies on it.
   for (let first = true; !link.done; first = false) {
-    const wait = first ? 0 : session.hold;
+    const wait = first ? 0 : session.pollWait;
     const received = session.inbox.received;
     const started = env.now();
     link.receive(await poll({ ...link.hello(), wait }));
@@ -35,7 +35,7 @@ async function loop(link, current) {
     } catch (error) {
       const held = env.now() - started;
       // A proxy with a shorter patience than ours: ask for a shorter wait from now on.
-      if (held > CUT && !link.done) session.hold = Math.floor((held / 1000) * 0.8);
+      if (held > CUT && !link.done) session.pollWait = Math.floor((held / 1000) * 0.8);
       throw error;
     }
   }

@@ -10,7 +10,7 @@ export function websocket(link) {
   const socket = new env.WebSocket(socketURL(urls.websocket, env.base), 'push.v1');
   socket.onopen = () => socket.send(JSON.stringify(link.hello()));
   socket.onmessage = ({ data }) => link.receive(parse(data), data.length);
-  socket.onclose = ({ code }) => link.lost(new MochiError(code === TOO_BIG ? 'too-big' : 'lost', `WebSocket closed: ${code}`));
+  socket.onclose = ({ code }) => link.lost(new MochiError(code === TOO_BIG ? 'too-big' : 'lost', `websocket closed: ${code}`));
   return {
     send: (text) => socket.send(text),
     close() {

@@ -1,5 +1,5 @@
-import { Keeper } from '../keeper.js';
-import { Store } from '../store.js';
+import { makeKeeper } from '../keeper.js';
+import { makeStore } from '../reload.js';
 
 /** Tabs that share one connection at most. */
 const MAX_TABS = 50;
@@ -46,8 +46,7 @@ export class Hub {
     this.#channel = channel;
     this.#on = on;
     const { env } = setup;
-    const store = new Store({ storage: env.sharedStorage }, name);
-    this.keeper = new Keeper(setup, store, {
+    this.keeper = makeKeeper(setup, () => makeStore(env, 'sharedStorage', name), {
       restored: ({ at }) => (this.#restoredAt = at),
       opened: (resumed) => this.#opened(resumed),
       state: (state, carrier, error) => this.#setState(state, carrier, error),

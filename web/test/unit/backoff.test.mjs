@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../client/backoff.js';
+import { makeBackoff } from '../../client/backoff.js';
 import { Clock, dice } from './clock.mjs';
 import { World } from './fake.mjs';
 
 function delays(env, count, floor) {
   const clock = env;
-  const backoff = new Backoff(clock);
+  const backoff = makeBackoff(clock);
   return (async () => {
     const all = [];
     for (let i = 0; i < count; i++) {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Inbox, Outbox } from '../../client/lines.js';
+import { makeInbox, makeOutbox } from '../../client/lines.js';
 import { dice } from './clock.mjs';
 import { World } from './fake.mjs';
 
 test('an acknowledgement never skips a message whose handler still runs', () => {
-  const inbox = new Inbox(10);
+  const inbox = makeInbox(10);
   for (const n of [11, 12, 13]) assert.ok(inbox.take(n));
   inbox.settle(13);
   inbox.settle(12);
@@ -15,14 +15,14 @@ test('an acknowledgement never skips a message whose handler still runs', () => 
 });
 
 test('a message that was seen is no news', () => {
-  const inbox = new Inbox(10);
+  const inbox = makeInbox(10);
   assert.equal(inbox.take(10), false);
   assert.equal(inbox.take(11), true);
   assert.equal(inbox.take(11), false);
 });
 
 test('a batch keeps to the window and to the room', () => {
-  const outbox = new Outbox(5, ['"1"', '"2"', '"3"', '"4"']);
+  const outbox = makeOutbox(5, ['"1"', '"2"', '"3"', '"4"']);
   assert.deepEqual(outbox.batch(5, 10, 9), { first: 6, last: 7, messages: ['"1"', '"2"'] });
   assert.deepEqual(outbox.batch(7, 3, 100), { first: 8, last: 8, messages: ['"3"'] });
   assert.equal(outbox.batch(8, 3, 100), undefined);
@@ -30,7 +30,7 @@ test('a batch keeps to the window and to the room', () => {
 });
 
 test('an old acknowledgement changes nothing', () => {
-  const outbox = new Outbox(5, ['1', '2', '3']);
+  const outbox = makeOutbox(5, ['1', '2', '3']);
   for (const ack of [7, 6, 0, undefined]) outbox.confirm(ack);
   assert.deepEqual([outbox.acked, outbox.last, outbox.unconfirmed], [7, 8, ['3']]);
 });
