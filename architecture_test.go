@@ -47,7 +47,7 @@ var layers = map[string][]string{
 	"backends/":               {"transport", "internal/", "github.com/google/uuid"},
 	"backends/bus/enginetest": {"backends/bus"},
 	// Only the second knows the server of NATS, which is large.
-	"backends/jetstream":          {"backends/bus", "transport", "github.com/google/uuid", "github.com/nats-io/nats.go", "github.com/nats-io/nats.go/"},
+	"backends/jetstream":          {"backends/bus", "backends/bus/webpush", "transport", "github.com/google/uuid", "github.com/nats-io/nats.go", "github.com/nats-io/nats.go/"},
 	"backends/jetstream/embedded": {"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/"},
 	// The bus knows what its clients may do, and not who says so.
 	"backends/bus":             {"transport", "auth", "internal/", "github.com/google/uuid"},

@@ -20,6 +20,7 @@ type Node struct {
 	life    string // of this process, to tell it from one of the same name
 	manager *transport.Manager
 	handler http.Handler
+	respond func(question []byte) []byte // nil: nothing
 	subs    []*nats.Subscription
 	cancel  context.CancelFunc
 	stopped chan struct{}
@@ -74,6 +75,7 @@ func (n *Node) Begin(m *transport.Manager, h http.Handler) error {
 	n.manager, n.handler = m, h
 	for subject, f := range map[string]nats.MsgHandler{
 		n.subject("alive"):                          n.hear,
+		n.subject("survey"):                         n.surveyed,
 		n.subject("node", n.opts.Name):              n.take,
 		n.subject("node", n.opts.Name, "*"):         n.told,
 		n.subject("back", n.opts.Name, n.life, "*"): n.answered,

@@ -164,6 +164,7 @@ func (w *world) joinBy(name string, maxForwards int, wire *wire) *node {
 	mux.Handle("/push/sse", sse.NewHandler(n.manager, o))
 	mux.Handle("/push/ws", sockets.NewHandler(n.manager, &sockets.Options{Push: o}))
 	mux.Handle("/bosh", bosh.NewHandler(n.manager, &bosh.Options{Forward: n.Forward, Polling: -1, Hold: 1}))
+	n.Answers(func(question []byte) []byte { return append([]byte(name+" on "), question...) })
 	if err := n.Begin(n.manager, mux); err != nil {
 		t.Fatal(err)
 	}

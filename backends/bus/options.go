@@ -64,6 +64,11 @@ type Options struct {
 	// sees the text only of an *Error.
 	Authorize func(ctx context.Context, st *transport.Stream, op Op, topic string) error
 
+	// Survey, if set, asks the other processes that share the engine, and returns what
+	// their Bus.Answer says to the question; with an error, not all have answered. Nil:
+	// there are no others. See nodes.Node.Survey.
+	Survey func(ctx context.Context, question []byte) (answers [][]byte, err error)
+
 	// MaxMessage bounds the data of one message, in bytes.
 	MaxMessage int
 	// MaxInfo bounds what a member says of itself, in bytes.

@@ -150,7 +150,7 @@ func TestServersPublishInManyTopics(t *testing.T) {
 		if done, err := h.bus.PublishToUser(t.Context(), "ann", []byte("1"), nil); err != nil || done.Offset != 1 {
 			t.Errorf("%+v, %v", done, err)
 		}
-		if all := h.bus.Sessions("ann"); len(all) != 0 {
+		if all, err := h.bus.Sessions(t.Context(), "ann"); len(all) != 0 || err != nil {
 			t.Errorf("sessions without a guard: %v", all)
 		}
 	})

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/mochibosh/mochibosh/auth"
 	"github.com/mochibosh/mochibosh/transport"
@@ -70,9 +71,33 @@ type SessionInfo struct {
 	Protocol string `json:"protocol"`
 }
 
-// Sessions returns the sessions of a user in this process. Without
-// Options.Guard there are no users.
-func (b *Bus) Sessions(user string) []SessionInfo {
+// Sessions returns the sessions of a user, in this process and, with Options.Survey, in
+// the others. Without Options.Guard there are no users. Error: an *Error with Unavailable,
+// if not all could be asked; those that are known are returned.
+func (b *Bus) Sessions(ctx context.Context, user string) ([]SessionInfo, error) {
+	all := b.sessionsHere(user)
+	others, err := b.survey(ctx, inquiry{User: user})
+	for _, f := range others {
+		for _, s := range f.Sessions {
+			if !slices.Contains(all, s) { // one that moves just now is at two
+				all = append(all, s)
+			}
+		}
+	}
+	return all, err
+}
+
+// HasSession reports whether a user has a session, here or elsewhere. Error: as of
+// Sessions; then it is not known.
+func (b *Bus) HasSession(ctx context.Context, user string) (bool, error) {
+	if len(b.sessionsOf(user)) > 0 {
+		return true, nil
+	}
+	all, err := b.Sessions(ctx, user)
+	return len(all) > 0, err
+}
+
+func (b *Bus) sessionsHere(user string) []SessionInfo {
 	all := []SessionInfo{}
 	for _, s := range b.sessionsOf(user) {
 		all = append(all, SessionInfo{s.LogID(), s.Params().Protocol})
@@ -87,11 +112,20 @@ func (b *Bus) sessionsOf(user string) []*transport.Session {
 	return b.opts.Guard.Sessions(user)
 }
 
-// EndSessions ends the sessions of a user in this process, or only the one of
-// this name, and returns how many those were. Their clients are told the
-// reason, and not to come back by themselves; they may, as long as their tokens
-// are good.
-func (b *Bus) EndSessions(user, session, reason string) (ended int) {
+// EndSessions ends the sessions of a user, here and elsewhere as Sessions finds them, or
+// only the one of this name, and returns how many those were. Their clients are told the
+// reason, and not to come back by themselves; they may, as long as their tokens are good.
+// Errors: as of Sessions; those that could be ended are.
+func (b *Bus) EndSessions(ctx context.Context, user, session, reason string) (ended int, err error) {
+	ended = b.endHere(user, session, reason)
+	others, err := b.survey(ctx, inquiry{User: user, End: true, Session: session, Reason: reason})
+	for _, f := range others {
+		ended += f.Ended
+	}
+	return ended, err
+}
+
+func (b *Bus) endHere(user, session, reason string) (ended int) {
 	for _, s := range b.sessionsOf(user) {
 		if session != "" && s.LogID() != session {
 			continue

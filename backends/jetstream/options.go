@@ -103,7 +103,7 @@ func (o *Options) subject(tokens ...string) string {
 	return s
 }
 
-const hex = "0123456789ABCDEF"
+const digits = "0123456789ABCDEF"
 
 // token writes any text as one token of a subject.
 func token(s string) string {
@@ -119,7 +119,7 @@ func token(s string) string {
 		if c := s[i]; isPlain(c) {
 			b = append(b, c)
 		} else {
-			b = append(b, '=', hex[c>>4], hex[c&15])
+			b = append(b, '=', digits[c>>4], digits[c&15])
 		}
 	}
 	if s == "" {
@@ -142,7 +142,7 @@ func untoken(s string) string {
 			}
 			continue
 		}
-		hi, lo := strings.IndexByte(hex, s[i+1]), strings.IndexByte(hex, s[i+2])
+		hi, lo := strings.IndexByte(digits, s[i+1]), strings.IndexByte(digits, s[i+2])
 		if hi < 0 || lo < 0 {
 			continue
 		}

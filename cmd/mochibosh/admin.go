@@ -59,8 +59,16 @@ func (a *admin) renew(keys adminKeys) {
 	}
 	for _, k := range *before {
 		if !slices.Contains(keys, k) {
-			a.gateway.backend.bus.EndSessions(adminName+k.name, "", "this key is no longer good")
+			a.end(adminName + k.name)
 		}
+	}
+}
+
+// end ends the sessions of who had a key. Servers that have not read the keys again do so
+// for others.
+func (a *admin) end(user string) {
+	if _, err := a.gateway.backend.bus.EndSessions(context.Background(), user, "", "this key is no longer good"); err != nil {
+		a.logger.Warn("sessions of a key that is no longer good may go on elsewhere", "error", err)
 	}
 }
 

@@ -224,8 +224,9 @@ func (g *gateway) busOptions() *bus.Options {
 // newBus returns the event bus, whose histories count in the budget.
 func (g *gateway) newBus(o *bus.Options) *bus.Bus {
 	if c := g.cluster; c != nil {
-		o.Engine = c.engine
+		o.Engine, o.Survey = c.engine, c.node.Survey
 		b := bus.New(o)
+		c.node.Answers(b.Answer)
 		g.metrics.watchBus(b, nil)
 		return b
 	}

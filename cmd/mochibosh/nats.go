@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/mochibosh/mochibosh/backends/bus"
+	"github.com/mochibosh/mochibosh/backends/bus/webpush"
 	"github.com/mochibosh/mochibosh/backends/disk"
 	"github.com/mochibosh/mochibosh/backends/jetstream"
 	"github.com/mochibosh/mochibosh/backends/jetstream/embedded"
@@ -35,7 +36,9 @@ type cluster struct {
 	conn     *nats.Conn
 	node     *nodes.Node
 	sessions transport.Store
-	engine   *jetstream.Engine // nil: there is no bus
+	engine   *jetstream.Engine   // nil: there is no bus
+	browsers *jetstream.Browsers // nil: there is no Web Push
+	streams  jetstream.Options
 }
 
 // joinCluster connects to NATS, and returns when topics and sessions can be kept
@@ -119,7 +122,7 @@ func (c *cluster) begin(ctx context.Context, o *bus.Options) (err error) {
 	}); err != nil {
 		return err
 	}
-	js := jetstream.Options{
+	c.streams = jetstream.Options{
 		Conn:       c.conn,
 		Node:       s.Node,
 		Prefix:     s.NATSPrefix,
@@ -132,7 +135,7 @@ func (c *cluster) begin(ctx context.Context, o *bus.Options) (err error) {
 	}
 	var store *jetstream.Store
 	if err := c.insist(ctx, func(ctx context.Context) error {
-		store, err = jetstream.NewStore(ctx, js)
+		store, err = jetstream.NewStore(ctx, c.streams)
 		return err
 	}); err != nil {
 		return err
@@ -142,9 +145,20 @@ func (c *cluster) begin(ctx context.Context, o *bus.Options) (err error) {
 		return nil
 	}
 	return c.insist(ctx, func(ctx context.Context) error {
-		c.engine, err = jetstream.NewEngine(ctx, js)
+		c.engine, err = jetstream.NewEngine(ctx, c.streams)
 		return err
 	})
+}
+
+// openBrowsers returns where the browsers are kept that are to be notified.
+func (c *cluster) openBrowsers(l webpush.Limits) (webpush.Store, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.settings.NATSStartTimeout)
+	defer cancel()
+	err := c.insist(ctx, func(ctx context.Context) (err error) {
+		c.browsers, err = jetstream.NewBrowsers(ctx, c.streams, l)
+		return err
+	})
+	return c.browsers, err
 }
 
 // insist tries again until it goes well or the context is done. Servers that are
@@ -205,6 +219,9 @@ func (c *cluster) close() {
 	if c.node != nil {
 		c.node.Close()
 	}
+	if c.browsers != nil {
+		c.browsers.Close()
+	}
 	if c.engine != nil {
 		c.engine.Close()
 	}
@@ -253,9 +270,6 @@ func (s *settings) validateNATS() error {
 	}
 	if s.NodeTimeout < time.Second {
 		fail("node-timeout: less than a second")
-	}
-	if s.WebPushKey != "" {
-		fail("web-push-key: not with nats: each server would know only the browsers that were registered with it")
 	}
 	in := s.NATS[0] == embeddedNATS
 	if in && len(s.NATS) > 1 || !in && slices.Contains(s.NATS, embeddedNATS) {

@@ -123,16 +123,19 @@ func (s *settings) validateWebPush() error {
 func (g *gateway) openWebPush(o *webpush.Options) error {
 	s := g.settings
 	limits := webpush.Limits{MaxSubscriptions: s.WebPushMaxSubscriptions, MaxPerUser: s.WebPushMaxPerUser}
-	o.Store = webpush.NewMemory(limits)
-	if s.StateDir != "" {
-		file, err := webpush.OpenFile(filepath.Join(s.StateDir, "webpush"), limits)
-		if err != nil {
-			return err
-		}
-		o.Store = file
+	var err error
+	switch {
+	case g.cluster != nil:
+		o.Store, err = g.cluster.openBrowsers(limits)
+	case s.StateDir != "":
+		o.Store, err = webpush.OpenFile(filepath.Join(s.StateDir, "webpush"), limits)
+	default:
+		o.Store = webpush.NewMemory(limits)
+	}
+	if err != nil {
+		return err
 	}
 	o.Trace, o.Logger = g.metrics.webPushTrace(), g.logger
-	var err error
 	if g.pusher, err = webpush.New(g.backend.bus, *o); err != nil {
 		return err
 	}

@@ -48,15 +48,8 @@ func TestWebPush(t *testing.T) {
 		asked <- r
 	}))
 	defer service.Close()
-	dir := t.TempDir()
-	vapid := filepath.Join(dir, "vapid.pem")
-	if err := program("vapid", vapid).Run(); err != nil {
-		t.Fatal(err)
-	}
-	ca := writeFile(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})))
 	secret := writeFile(t, "secret", strings.Repeat("s", 32))
-	args := []string{"--web-push-key=" + vapid, "--web-push-subject=mailto:ops@chat.example", "--web-push-host=127.0.0.1",
-		"--web-push-network=127.0.0.0/8", "--web-push-ca=" + ca, "--token-key=" + secret, "--state-dir=" + filepath.Join(dir, "state")}
+	args := append(webPushArgs(t, service), "--token-key="+secret, "--state-dir="+t.TempDir())
 	token, err := program("token", "ann", "--token-key="+secret).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -65,16 +58,7 @@ func TestWebPush(t *testing.T) {
 	p := start(t, args...)
 	call(t, "GET", p.url+"/push/web", "").wantStatus(t, 200).wantBody(t, `{"key":"B`)
 	call(t, "POST", p.url+"/push/web", subscriptionOf(t, service.URL+"/ann")).wantStatus(t, 401)
-	r, err := http.NewRequest("POST", p.url+"/push/web", strings.NewReader(subscriptionOf(t, service.URL+"/ann")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil || resp.StatusCode != 200 {
-		t.Fatalf("%v, %v", resp, err)
-	}
-	resp.Body.Close()
+	registerBrowser(t, p, string(token), subscriptionOf(t, service.URL+"/ann"))
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +86,33 @@ func TestWebPush(t *testing.T) {
 		t.Errorf("%s %v", got.URL, got.Header)
 	}
 	call(t, "POST", p.url+"/api/publish", `{"topic":"t","data":1,"push":{}}`).wantStatus(t, 400).wantBody(t, "neither title, body nor data")
+}
+
+// webPushArgs are of a server that may notify browsers by way of this service.
+func webPushArgs(t *testing.T, service *httptest.Server) []string {
+	t.Helper()
+	vapid := filepath.Join(t.TempDir(), "vapid.pem")
+	if err := program("vapid", vapid).Run(); err != nil {
+		t.Fatal(err)
+	}
+	ca := writeFile(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})))
+	return []string{"--web-push-key=" + vapid, "--web-push-subject=mailto:ops@chat.example", "--web-push-host=127.0.0.1",
+		"--web-push-network=127.0.0.0/8", "--web-push-ca=" + ca}
+}
+
+// registerBrowser has a server notify a browser of who has this token.
+func registerBrowser(t *testing.T, p *process, token, subscription string) {
+	t.Helper()
+	r, err := http.NewRequest("POST", p.url+"/push/web", strings.NewReader(subscription))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	resp.Body.Close()
 }
 
 func TestWebPushIsOff(t *testing.T) {

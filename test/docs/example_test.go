@@ -79,8 +79,10 @@ func Example_nodes() {
 	node, err := nodes.Join(nodes.Options{Conn: conn, Name: "n1"})
 	store, err := jetstream.NewStore(ctx, jetstream.Options{Conn: conn, Node: "n1"})
 	engine, err := jetstream.NewEngine(ctx, jetstream.Options{Conn: conn, Node: "n1"})
+	b := bus.New(&bus.Options{Engine: engine, Survey: node.Survey})
+	node.Answers(b.Answer)
 	manager := transport.NewManager(&transport.Options{
-		Backend: bus.New(&bus.Options{Engine: engine}),
+		Backend: b,
 		NewID:   node.NewID,
 		Store:   node.Store(store),
 	})

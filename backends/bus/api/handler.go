@@ -163,6 +163,7 @@ var statuses = map[bus.Code]int{
 	bus.Internal:      http.StatusInternalServerError,
 	bus.TooManyTopics: http.StatusServiceUnavailable,
 	bus.Busy:          http.StatusServiceUnavailable,
+	bus.Unavailable:   http.StatusServiceUnavailable,
 }
 
 //go:embed openapi.json
@@ -305,7 +306,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key *Key, err e
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 6750 §3
 	case MethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
-	case bus.TooManyTopics, bus.Busy, bus.TooFast:
+	case bus.TooManyTopics, bus.Busy, bus.Unavailable, bus.TooFast:
 		after := time.Second
 		if fast := new(transport.TooFast); errors.As(err, &fast) {
 			after = fast.After

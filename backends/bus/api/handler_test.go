@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -210,7 +211,7 @@ func TestKeysThatHurry(t *testing.T) {
 		if got := publish(secret); got != 200 {
 			t.Errorf("a while after it: %d", got)
 		}
-		b.EndSessions("", "", "")
+		b.EndSessions(t.Context(), "", "", "")
 	})
 }
 
@@ -249,6 +250,57 @@ func TestSessionsOfAUser(t *testing.T) {
 		}
 		if _, got, _ = post(h, "", "end-sessions", `{"user":"ann"}`); got != `{"ended":1}` || second.Err() == nil || other.Err() != nil {
 			t.Errorf("all: %s", got)
+		}
+	})
+}
+
+// Sessions of a user are those at all processes that share the engine.
+func TestSessionsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away error
+		engine := bus.NewMemory(nil)
+		buses := make([]*bus.Bus, 2)
+		sessions := make([]*transport.Session, 2)
+		for i := range buses {
+			buses[i] = bus.New(&bus.Options{Engine: engine, Guard: auth.NewGuard(&auth.Options{}), Survey: func(_ context.Context, question []byte) ([][]byte, error) {
+				return [][]byte{buses[1-i].Answer(question)}, away
+			}})
+			m := transport.NewManager(&transport.Options{Backend: buses[i]})
+			defer m.Shutdown(context.Background())
+			ctx := auth.NewContext(t.Context(), &auth.Principal{User: "ann"})
+			var err error
+			if sessions[i], err = m.Create(ctx, transport.Params{Protocol: "push.v1", Wait: time.Minute}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sessions[i].Open(ctx, "", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := NewHandler(buses[0], &Options{Open: true})
+		_, got, _ := post(h, "", "sessions", `{"user":"ann"}`)
+		want := fmt.Sprintf(`{"user":"ann","sessions":[{"session":%q,"protocol":"push.v1"},{"session":%q,"protocol":"push.v1"}]}`, sessions[0].LogID(), sessions[1].LogID())
+		if got != want {
+			t.Errorf("got %s", got)
+		}
+		if there, err := buses[0].HasSession(t.Context(), "ann"); !there || err != nil {
+			t.Errorf("she is there: %v, %v", there, err)
+		}
+		if there, err := buses[0].HasSession(t.Context(), "bob"); there || err != nil {
+			t.Errorf("he is not: %v, %v", there, err)
+		}
+		_, got, _ = post(h, "", "end-sessions", fmt.Sprintf(`{"user":"ann","session":%q,"reason":"signed out"}`, sessions[1].LogID()))
+		if end, _ := sessions[1].Err().(*transport.Termination); got != `{"ended":1}` || end == nil || end.Text != "signed out" || sessions[0].Err() != nil {
+			t.Errorf("%s: %v, %v", got, sessions[0].Err(), end)
+		}
+		away = errors.New("one of them does not answer")
+		for _, call := range []string{"sessions", "end-sessions"} {
+			status, got, header := post(h, "", call, `{"user":"ann"}`)
+			if status != http.StatusServiceUnavailable || !strings.Contains(got, `"unavailable"`) || header.Get("Retry-After") == "" {
+				t.Errorf("%s: %d, %s, %v", call, status, got, header)
+			}
+		}
+		if sessions[0].Err() == nil {
+			t.Error("what could be ended was not")
 		}
 	})
 }

@@ -302,14 +302,18 @@ type sessionsAnswer struct {
 	Sessions []bus.SessionInfo `json:"sessions"`
 }
 
-func (c caller) sessions(_ context.Context, q *userQuery) (*sessionsAnswer, error) {
+func (c caller) sessions(ctx context.Context, q *userQuery) (*sessionsAnswer, error) {
 	if q.User == "" {
 		return nil, badRequest("user is missing or empty")
 	}
 	if err := c.may(Sessions, bus.UserTopic(q.User)); err != nil {
 		return nil, err
 	}
-	return &sessionsAnswer{q.User, c.handler.bus.Sessions(q.User)}, nil
+	all, err := c.handler.bus.Sessions(ctx, q.User)
+	if err != nil {
+		return nil, err
+	}
+	return &sessionsAnswer{q.User, all}, nil
 }
 
 type endQuery struct {
@@ -322,12 +326,16 @@ type endAnswer struct {
 	Ended int `json:"ended"`
 }
 
-func (c caller) endSessions(_ context.Context, q *endQuery) (*endAnswer, error) {
+func (c caller) endSessions(ctx context.Context, q *endQuery) (*endAnswer, error) {
 	if q.User == "" {
 		return nil, badRequest("user is missing or empty")
 	}
 	if err := c.may(Sessions, bus.UserTopic(q.User)); err != nil {
 		return nil, err
 	}
-	return &endAnswer{c.handler.bus.EndSessions(q.User, q.Session, q.Reason)}, nil
+	ended, err := c.handler.bus.EndSessions(ctx, q.User, q.Session, q.Reason)
+	if err != nil {
+		return nil, err // it is safe to repeat
+	}
+	return &endAnswer{ended}, nil
 }

@@ -26,13 +26,8 @@ type errand struct {
 
 // run waits until the notification is due, and sends it to all browsers of the user.
 func (p *Pusher) run(e *errand) {
-	if e.receipts != "" {
-		p.pause(e.message.after())
-		if there, err := p.acknowledged(e); err != nil {
-			p.opts.Logger.Warn("not known who has acknowledged a message", "error", err)
-		} else if there {
-			return
-		}
+	if p.needless(e) {
+		return
 	}
 	all, err := p.opts.Store.Of(p.ctx, e.user)
 	if err != nil {
@@ -44,6 +39,23 @@ func (p *Pusher) run(e *errand) {
 		sending.Go(func() { p.send(e, &all[i]) })
 	}
 	sending.Wait()
+}
+
+// needless reports whether the user has the message, or a session that gets it.
+func (p *Pusher) needless(e *errand) bool {
+	if e.receipts != "" {
+		p.pause(e.message.after())
+		there, err := p.acknowledged(e)
+		if err != nil {
+			p.opts.Logger.Warn("not known who has acknowledged a message", "error", err)
+		}
+		return there
+	}
+	there, err := p.opts.Present(p.ctx, e.user)
+	if err != nil {
+		p.opts.Logger.Warn("not known whether a user is there", "error", err)
+	}
+	return there
 }
 
 // pause waits; it reports false if the pusher closes meanwhile.

@@ -2,6 +2,7 @@ package webpush
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"errors"
 	"log/slog"
@@ -60,9 +61,9 @@ type Options struct {
 	Concurrent int
 	// Timeout bounds one request.
 	Timeout time.Duration
-	// Present reports whether a user has a session. Nil: bus.Bus.Sessions, which knows
-	// those of this process.
-	Present func(user string) bool
+	// Present reports whether a user has a session. With an error that is not known,
+	// and the notification is sent. Nil: bus.Bus.HasSession.
+	Present func(ctx context.Context, user string) (bool, error)
 	// Trace is told what becomes of notifications; nil fields are skipped.
 	Trace Trace
 	// Logger takes what was not sent (Warn). It never gets endpoints or payloads. Nil:
@@ -94,7 +95,7 @@ func (o *Options) setDefaults(b *bus.Bus) error {
 		o.Hosts = DefaultHosts
 	}
 	if o.Present == nil {
-		o.Present = func(user string) bool { return len(b.Sessions(user)) > 0 }
+		o.Present = b.HasSession
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -115,9 +115,6 @@ func (p *Pusher) Publish(ctx context.Context, topic string, data json.RawMessage
 		p.failed("store", err)
 	}
 	for _, user := range users {
-		if m.After == 0 && p.opts.Present(user) {
-			continue
-		}
 		p.start(&errand{user: user, message: m, payload: payload, receipts: o.Receipts, began: time.Now()})
 	}
 	return done, nil

@@ -348,7 +348,7 @@ func TestOverTheNetwork(t *testing.T) {
 	p, err := New(bus.New(nil), Options{
 		Keys: keys, Subject: subject, RootCAs: rootsOf(server),
 		Hosts: []string{"127.0.0.1"}, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
-		Present: func(string) bool { return false },
+		Present: func(context.Context, string) (bool, error) { return false, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -63,18 +63,36 @@ func (m *Memory) Put(_ context.Context, user string, s Subscription) error {
 	return m.put(user, s)
 }
 
-func (m *Memory) put(user string, s Subscription) error {
-	owner, known := m.owners[s.Endpoint]
-	own := len(m.users[user])
-	replaces := known || own >= m.limits.MaxPerUser
-	if len(m.owners) >= m.limits.MaxSubscriptions && !replaces {
-		return &bus.Error{Code: bus.Busy, Text: fmt.Sprintf("there are %d push subscriptions already", len(m.owners))}
+// Fits returns the error that Put would, or which of the user's browsers are forgotten
+// for a new one, by their endpoints.
+func (m *Memory) Fits(user, endpoint string) (forgets []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fits(user, endpoint)
+}
+
+func (m *Memory) fits(user, endpoint string) (forgets []string, err error) {
+	_, known := m.owners[endpoint]
+	own := slices.DeleteFunc(slices.Clone(m.users[user]), func(s Subscription) bool { return s.Endpoint == endpoint })
+	for i := range len(own) - m.limits.MaxPerUser + 1 {
+		forgets = append(forgets, own[i].Endpoint)
 	}
-	if known {
+	if len(m.owners) >= m.limits.MaxSubscriptions && !known && len(forgets) == 0 {
+		return nil, &bus.Error{Code: bus.Busy, Text: fmt.Sprintf("there are %d push subscriptions already", len(m.owners))}
+	}
+	return forgets, nil
+}
+
+func (m *Memory) put(user string, s Subscription) error {
+	forgets, err := m.fits(user, s.Endpoint)
+	if err != nil {
+		return err
+	}
+	if owner, known := m.owners[s.Endpoint]; known {
 		m.remove(owner, s.Endpoint)
 	}
-	for len(m.users[user]) >= m.limits.MaxPerUser {
-		m.remove(user, m.users[user][0].Endpoint)
+	for _, endpoint := range forgets {
+		m.remove(user, endpoint)
 	}
 	m.users[user] = append(m.users[user], s)
 	m.owners[s.Endpoint] = user
