@@ -1,6 +1,7 @@
 // Package jetstream keeps topics and sessions on NATS with JetStream, for several
-// processes that are to behave as one: an [Engine] for package bus, and a [Store]
-// for package transport. Replication, agreement and storage are NATS's.
+// processes that are to behave as one: an [Engine] for package bus, a [Store] for
+// package transport, and [Browsers] for package webpush. Replication, agreement and
+// storage are NATS's.
 //
 // # Topics
 //
