@@ -72,7 +72,7 @@ func TestPageLoadsNothingFromElsewhere(t *testing.T) {
 		"/": "text/html", "/app.js": "text/javascript", "/theme.css": "text/css", "/icon.svg": "image/svg+xml",
 		"/mochi/mochi.js": "text/javascript", "/mochi/bosh/session.js": "text/javascript",
 		"/push/doctor/": "text/html", "/push/doctor/probes.js": "text/javascript",
-		"/mochi/mochi.min.js": "text/javascript", "/mochi/bosh.min.js": "text/javascript",
+		"/mochi/mochi.min.js": "text/javascript", "/mochi/bosh.min.js": "text/javascript", "/mochi/reload.min.js": "text/javascript",
 	} {
 		r, err := http.NewRequest("GET", path, nil)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 	"io/fs"
 )
 
-//go:embed client/*.js client/*.br client/*.d.ts client/bosh/*.js client/carriers/*.js client/tabs/*.js
+//go:embed client/*.js client/*.br client/*.d.ts client/bosh/*.js client/carriers/*.js client/reload/*.js client/tabs/*.js
 var clientFiles embed.FS
 
 // Client has the files of the client: mochi.min.js, with what that loads on

@@ -39,7 +39,7 @@ func Example_quickstart() {
 
 	events.Publish(ctx, "news", json.RawMessage(`{"text":"Tea at five"}`), nil)
 
-	for _, file := range []string{"mochi.min.js", "tabs.min.js"} {
+	for _, file := range []string{"mochi.min.js", "reload.min.js", "tabs.min.js"} {
 		w := httptest.NewRecorder()
 		r.ServeHTTP(w, httptest.NewRequest("GET", "/mochi/"+file, nil))
 		fmt.Println(file, w.Code)
@@ -48,6 +48,7 @@ func Example_quickstart() {
 	fmt.Println(string(history.Messages[0].Data), err)
 	// Output:
 	// mochi.min.js 200
+	// reload.min.js 200
 	// tabs.min.js 200
 	// {"text":"Tea at five"} <nil>
 }

@@ -1,3 +1,5 @@
+import { makeTimer } from './timer.js';
+
 const SHORTEST = 500;
 const LONGEST = 20_000;
 
@@ -6,39 +8,44 @@ const LONGEST = 20_000;
  * server do not come back in the same moment.
  */
 export function makeBackoff(env) {
+  const timer = makeTimer(env);
   let level = 0;
-  let timer;
   let job;
-  let earliest = 0;
+  let earliest;
 
-  const stop = () => {
-    env.clearTimeout(timer);
+  function stop() {
+    timer();
     job = undefined;
-  };
-  const run = () => {
-    const now = job;
+  }
+
+  function run() {
+    const due = job;
     stop();
-    now();
-  };
+    due();
+  }
+
   return {
+    stop,
+
     /** @param {number} [floor] milliseconds to wait at least: a Retry-After */
-    again(next, floor = 0) {
-      stop();
+    plan(what, floor = 0) {
       const most = Math.min(SHORTEST * 2 ** level++, LONGEST);
       // The first retry may come at once: most breaks are short.
       const least = level === 1 ? 0 : most / 2;
-      job = next;
+      job = what;
       earliest = env.now() + floor;
-      timer = env.setTimeout(run, floor + least + env.random() * (most - least));
+      timer(run, floor + least + env.random() * (most - least));
     },
+
     /** Something happened that makes success likely: wait no longer, unless the server asked us to. */
     wake() {
       if (job && env.now() >= earliest) run();
     },
+
     get waiting() {
-      return !!job;
+      return job;
     },
-    stop,
+
     reset() {
       level = 0;
     },

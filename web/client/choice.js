@@ -1,4 +1,3 @@
-const BEST_FIRST = ['websocket', 'sse', 'longpoll'];
 const FIRST_BAN = 60_000;
 const LONGEST_BAN = 1_800_000;
 
@@ -9,56 +8,56 @@ const LONGEST_BAN = 1_800_000;
  * and avoided for a while once a lesser carrier has worked where it did not.
  */
 export function makeChoice(env, urls, wanted) {
-  const there = BEST_FIRST.filter((carrier) => usable(env, urls, carrier));
-  const suspects = new Set();
-  const bans = new Map();
-  const banned = (carrier) => bans.get(carrier)?.until > env.now();
+  // The best first. Messages of ours and acknowledgements go by posts beside an event stream.
+  const possible = { websocket: env.WebSocket, sse: urls.longpoll && env.EventSource, longpoll: true };
+  const there = Object.keys(possible)
+    .filter((name) => possible[name] && urls[name])
+    .map((name) => ({ name, suspected: false, bans: 0, bannedUntil: 0 }));
+  const find = (name) => there.find((one) => one.name === name);
+  const betterThan = (name) => there.slice(0, there.indexOf(find(name)));
+  const isBanned = ({ bannedUntil }) => bannedUntil > env.now();
+
+  function forgive() {
+    for (const one of there) one.suspected = false;
+  }
+
   const choice = {
     /** 'auto' or the name of a carrier */
     wanted,
-    has: (carrier) => (carrier === 'auto' ? there.length > 0 : there.includes(carrier)),
+
+    has: (name) => (name === 'auto' ? there.length : find(name)),
+
     pick() {
       if (choice.wanted !== 'auto') return choice.wanted;
-      const free = there.filter((carrier) => !suspects.has(carrier));
-      return free.find((carrier) => !banned(carrier)) ?? free[0] ?? there[0];
+      const free = there.filter(({ suspected }) => !suspected);
+      return (free.find((one) => !isBanned(one)) ?? free[0]).name;
     },
+
     /** The carrier did not work. Gives whether there is another to try at once. */
-    failed(carrier) {
-      suspects.add(carrier);
-      if (choice.wanted === 'auto' && !there.every((one) => suspects.has(one) || banned(one))) return true;
-      suspects.clear();
-      return false;
+    suspect(name) {
+      find(name).suspected = true;
+      const another = choice.wanted === 'auto' && there.some((one) => !one.suspected && !isBanned(one));
+      if (!another) forgive();
+      return another;
     },
+
     /** The carrier works: those better ones that did not are to be avoided for a while, longer each time. */
-    worked(carrier) {
-      for (const suspect of suspects) {
-        if (!isBetter(suspect, carrier)) continue;
-        const times = (bans.get(suspect)?.times ?? 0) + 1;
-        bans.set(suspect, { times, until: env.now() + Math.min(FIRST_BAN * 2 ** (times - 1), LONGEST_BAN) });
+    worked(name) {
+      for (const one of betterThan(name)) {
+        if (one.suspected) one.bannedUntil = env.now() + Math.min(FIRST_BAN * 2 ** one.bans++, LONGEST_BAN);
       }
-      suspects.clear();
+      forgive();
     },
+
     /** The carrier worked for long: what was held against it is forgotten. */
-    trusted: (carrier) => bans.delete(carrier),
-    /** The next better carrier to try, and when. */
-    better(current) {
-      if (choice.wanted !== 'auto') return undefined;
-      return there
-        .filter((carrier) => isBetter(carrier, current))
-        .map((carrier) => ({ carrier, at: bans.get(carrier)?.until ?? 0 }))
-        .sort((a, b) => a.at - b.at)[0];
+    trusted(name) {
+      Object.assign(find(name), { bans: 0, bannedUntil: 0 });
+    },
+
+    /** The next better carrier to try. */
+    better(name) {
+      return choice.wanted === 'auto' && betterThan(name).sort((a, b) => a.bannedUntil - b.bannedUntil)[0];
     },
   };
   return choice;
-}
-
-function isBetter(a, b) {
-  return BEST_FIRST.indexOf(a) < BEST_FIRST.indexOf(b);
-}
-
-function usable(env, urls, carrier) {
-  if (!urls[carrier]) return false;
-  if (carrier === 'websocket') return !!env.WebSocket;
-  // Messages of ours and acknowledgements go by posts beside the stream.
-  return carrier === 'longpoll' || !!(env.EventSource && urls.longpoll);
 }

@@ -1,50 +1,52 @@
-import { makeChoice } from './choice.js';
 import { environment, watch } from './env.js';
-import { MochiError } from './error.js';
-import { byteLength } from './lines.js';
 import { makeKeeper } from './keeper.js';
-import { demandRoom, makeRequests } from './requests.js';
-import { makeToken } from './token.js';
 import { makeTopic } from './topic.js';
+import { makeChoice } from './choice.js';
+import { makeToken } from './token.js';
+import { byteLength } from './lines.js';
+import { load } from './load.js';
+import { MochiError } from './error.js';
+import { demandRoom, makeRequests } from './requests.js';
 
-const URLS = { longpoll: '/push', sse: '/push/sse', websocket: '/push/ws', bosh: '/http-bind' };
 const TOPICAL = ['subscribed', 'message', 'join', 'leave', 'dropped', 'hidden', 'unsubscribed'];
 /** What the server says of our token. */
 const SIGN_IN = ['expiring', 'expired', 'refreshed'];
 const REPLIES = ['published', 'unsubscribed', 'presence', 'error'];
-/**
- * What may wait at most: so many messages, of so many bytes together, for so many milliseconds. The bus knows an id
- * again for five minutes, so what is repeated later than that may come twice.
- */
-const QUEUE = { messages: 1000, bytes: 1_048_576, age: 240_000 };
-/** In place of a keeper of sessions, until it is there. */
-const NOBODY = { leading: false, save() {}, wake() {}, leave() {}, close() {} };
 
 /**
- * Connects at once, and sees to it for ever that it stays so, until `close`. What the page deals with are topics and
- * messages: they outlive sessions, and move between them.
+ * Connects at once, and sees to it for ever that it stays so, until `close`.
+ *
+ * What the page deals with are topics and messages. They outlive sessions, and move between them.
  */
-export function connect({ carrier: wanted = 'auto', to = '', resume, url: base = '', queue, token: source, tabs, ...world } = {}) {
+export function connect({ carrier = 'auto', to = '', resume, url: base = '', queue, token: proof, tabs, ...world } = {}) {
   const env = environment(world);
-  const urls = Object.fromEntries(Object.entries(URLS).map(([name, url]) => [name, world[name] ?? base + url]));
-  const bosh = wanted === 'bosh';
-  const choice = makeChoice(env, urls, bosh ? 'auto' : wanted);
-  const token = source && makeToken(source);
-  const limits = { ...QUEUE, ...queue };
+  const urls = { longpoll: '/push', sse: '/push/sse', websocket: '/push/ws', bosh: '/http-bind' };
+  for (const name in urls) urls[name] = world[name] ?? base + urls[name];
+  const choice = makeChoice(env, urls, carrier === 'bosh' ? 'auto' : carrier);
+  // What may wait at most: so many messages, of so many bytes together, for so many milliseconds. The bus knows an id
+  // again for five minutes, so what is repeated later than that may come twice.
+  const limits = { messages: 1000, bytes: 1_048_576, age: 240_000, ...queue };
+  const token = proof && makeToken(proof);
+  const requests = makeRequests(env, limits, withdraw);
+  const setup = { env, urls, to, token, choice };
   const topics = new Map();
-  const listeners = new Map();
-  /** JSON of messages that wait: for any session, or for a move to end. */
-  const raw = [];
-  let held = [];
+  const listeners = {};
+  /** What we speak to: a keeper of sessions, or what has its face where tabs share one. */
+  let keeper;
+  /** Settled when it is known whether the tabs share one. */
+  let joining;
   /** Something was refused because the token is too old: it is asked again with the next one. */
   let tooOld = false;
-  /** What there was before a reload, once it is loaded. */
-  let reload;
-  /** What is to be told about a new session, and the topics that have to answer before. */
-  let news;
+  /** From before a reload: {at, topics, isStray}; positions of topics that the page did not subscribe to again yet. */
+  let past = { topics: {} };
+  /** JSON of messages of the page's own that wait: for any session, or for a move to end. */
+  const raw = [];
+  /** What is to be told about a new session, whether it is to be told yet, and the topics that have to answer before. */
+  let resumed;
+  let recovered = true;
+  let unconfirmed = [];
+  let untold = false;
   const awaited = new Set();
-  /** Until the tabs have found out who speaks for all; then other tabs speak through the same session. */
-  let joining;
 
   const client = {
     state: 'connecting',
@@ -52,40 +54,34 @@ export function connect({ carrier: wanted = 'auto', to = '', resume, url: base =
 
     /** Whether the connection is this tab's. */
     get leading() {
-      return keeper.leading ?? true;
+      return keeper.leading ?? !joining;
     },
 
     /** Who we are to the server. */
     get user() {
-      return keeper.session?.user;
+      return keeper.current?.user;
     },
 
     /** @returns {() => void} takes the listener off */
     on(event, listener) {
-      const those = listeners.get(event) ?? new Set();
-      listeners.set(event, those.add(listener));
+      const those = (listeners[event] ??= new Set()).add(listener);
       return () => those.delete(listener);
     },
 
     /** Subscribing again to a topic replaces the subscription. */
     subscribe(name, options = {}) {
-      const topic = makeTopic(page, name, options);
-      const ours = () => topics.get(name) === topic;
-      page.answered(topics.get(name), true);
+      const topic = makeTopic(callbacks, name, options);
+      answered(topics.get(name), true);
       topics.set(name, topic);
-      page.resubscribe(name);
+      resubscribe(name);
+      const ours = () => topics.get(name) === topic;
       return {
         topic: name,
         setPresence(presence) {
           topic.options = { ...topic.options, presence };
-          if (ours()) page.resubscribe(name);
+          if (ours()) resubscribe(name);
         },
-        unsubscribe() {
-          if (!ours()) return;
-          topics.delete(name);
-          page.answered(topic, true);
-          if (keeper.session?.usable) leave(name);
-        },
+        unsubscribe: () => ours() && unsubscribe(name),
       };
     },
 
@@ -106,9 +102,9 @@ export function connect({ carrier: wanted = 'auto', to = '', resume, url: base =
       demandOpen();
       if (joining) throw new MochiError('unsupported', 'not with tabs');
       const json = JSON.stringify(value);
-      const { count = 0, bytes = 0 } = keeper.session?.backlog ?? {};
+      const { count = 0, bytes = 0 } = keeper.current?.backlog ?? {};
       demandRoom(limits, { count: count + raw.length, bytes: bytes + raw.join('').length }, byteLength(json));
-      if (keeper.ready) keeper.session.send(json);
+      if (keeper.ready) keeper.current.send(json);
       else raw.push(json);
     },
 
@@ -121,47 +117,38 @@ export function connect({ carrier: wanted = 'auto', to = '', resume, url: base =
     },
 
     /** Ends the session. What was published and not confirmed may or may not get there. */
-    close() {
-      end(new MochiError('closed'));
-    },
+    close: () => end(new MochiError('closed')),
   };
 
   // ---- for the topics
 
-  const page = {
-    /** Runs code of the page. Gives a promise, which does not reject, if that is what the code gave. */
-    guard(run) {
-      try {
-        const result = run();
-        if (typeof result?.then === 'function') return Promise.resolve(result).catch(failed);
-      } catch (error) {
-        failed(error);
-      }
-      return undefined;
-    },
+  /** Runs code of the page. Gives a promise, which does not reject, if that is what the code gave. */
+  function guard(run) {
+    try {
+      const result = run();
+      if (result?.then) return Promise.resolve(result).catch(trouble);
+    } catch (error) {
+      trouble(error);
+    }
+    return undefined;
+  }
 
-    /** The server answered a subscription. */
-    answered(topic, recovered) {
-      if (!awaited.delete(topic)) return;
-      news.recovered &&= recovered;
-      announce();
-    },
+  /** The server answered a subscription. */
+  function answered(topic, complete) {
+    if (!awaited.delete(topic)) return;
+    recovered &&= complete;
+    announce();
+  }
 
-    /** Whether other tabs speak through the same session. */
-    get shared() {
-      return !!joining;
-    },
-
-    resubscribe(name) {
-      const topic = topics.get(name);
-      if (topic && keeper.ready) subscribe(topic);
-    },
-  };
+  function resubscribe(name) {
+    const topic = topics.get(name);
+    if (topic && keeper.current?.usable) subscribe(topic);
+  }
 
   // ---- beginning and end
 
   /** The tabs share one connection; what does that is loaded now. Without it we go alone. */
-  async function join() {
+  async function join(bosh) {
     const single = keeper;
     const alone = () => {
       joining = undefined;
@@ -169,17 +156,21 @@ export function connect({ carrier: wanted = 'auto', to = '', resume, url: base =
       keeper = single;
       single.begin(bosh);
     };
-    keeper = NOBODY;
     try {
-      const { Tabs } = await import('./tabs/tabs.js');
+      const [{ makeTabs }, store] = await Promise.all([load(() => import('./tabs/tabs.js'), './tabs/tabs.js'), openOwn && openOwn()]);
       if (client.state === 'closed') return;
-      const options = { setup, store: open && (await openStore()), name: tabs, id: requests.tag, age: limits.age };
-      keeper = new Tabs(options, { ...callbacks, alone, again: page.resubscribe });
+      const options = { setup, store, openStore, makeKeeper, name: tabs, id: requests.tag, age: limits.age };
+      keeper = makeTabs(options, { ...callbacks, alone });
       keeper.begin(bosh);
     } catch (error) {
-      failed(error);
+      trouble(error);
       alone();
     }
+  }
+
+  /** What survives a reload. */
+  async function openStore(name, isShared) {
+    return (await load(() => import('./reload/store.js'), './reload/store.js')).makeStore(env, name, isShared);
   }
 
   function end(error) {
@@ -192,114 +183,137 @@ export function connect({ carrier: wanted = 'auto', to = '', resume, url: base =
 
   // ---- sessions
 
+  /** What the topics and the keeper ask of us and tell us. */
   const callbacks = {
-    restored: (saved) => reload?.restored(saved),
-
-    /** A session is there: everything that is wanted is asked of it. */
-    opened(resumed) {
-      held = [];
-      news = { resumed, recovered: news?.recovered ?? true, unconfirmed: news?.unconfirmed ?? [] };
-      awaited.clear();
-      askAll();
-      transmitRaw();
-      announce();
-    },
-
-    state: setState,
+    guard,
+    answered,
+    resubscribe,
+    isShared: () => joining,
+    opened,
     message,
+    trouble,
+    refused,
+    positions,
+    lost: salvage,
+    ended: end,
+    state: setState,
 
-    positions: () => reload.merge(Object.fromEntries([...topics].map(([name, { position }]) => [name, position]))),
-    publishes: () => requests.publishes,
-
-    /** Something on the way does not let a message through. */
-    refused(json) {
-      const error = new MochiError('too-big');
-      const { ref, topic } = JSON.parse(json) ?? {};
-      if (!requests.fail(ref, error) && !topics.get(topic)?.refused(ref, error)) failed(error);
+    /** What the page had before its reload. */
+    restored(saved) {
+      past = saved;
+      requests.adopt(saved.publishes, saved.at);
     },
 
-    trouble: failed,
-
-    /** The session is lost, and these messages with it, for all we know. */
-    lost(unsent) {
-      const values = unsent.map((json) => JSON.parse(json));
-      const ours = (value) => typeof value?.op === 'string' && typeof value.ref === 'string';
-      // Those that nobody here waits for are from before a reload.
-      reload?.adopt(values.filter((value) => ours(value) && value.op === 'publish'));
-      const unconfirmed = values.filter((value) => value !== null && !ours(value));
-      news = { recovered: news?.recovered ?? true, unconfirmed: [...(news?.unconfirmed ?? []), ...unconfirmed] };
-      awaited.clear();
-    },
+    toPublish: () => requests.toPublish,
 
     /** A move came to nothing: what waited for it goes the old way. */
-    unheld() {
-      if (!keeper.ready) return;
-      for (const message of held.splice(0)) transmit(...message);
-      transmitRaw();
-    },
-
-    ended: end,
+    unheld: transmitRaw,
   };
+
+  /** A session is there: everything that is wanted is asked of it. */
+  function opened(again) {
+    resumed = again;
+    untold = true;
+    awaited.clear();
+    askAll();
+    transmitRaw();
+    announce();
+  }
 
   function askAll() {
     topics.forEach(subscribe);
-    for (const [ref, json] of requests.unanswered) transmit(json, (error) => requests.fail(ref, error));
-  }
-
-  function transmitRaw() {
-    for (const json of raw.splice(0)) transmit(json, failed);
+    requests.unanswered.forEach(transmit);
   }
 
   /** Tells of the new session once it is known whether anything was lost with the old one. */
   function announce() {
-    if (!news || awaited.size) return;
-    const { resumed, recovered, unconfirmed } = news;
-    news = undefined;
-    emit('session', { resumed, recovered: recovered && !unconfirmed.length, unconfirmed });
+    if (!untold || awaited.size) return;
+    const news = { resumed, recovered: recovered && !unconfirmed.length, unconfirmed };
+    untold = false;
+    recovered = true;
+    unconfirmed = [];
+    emit('session', news);
+  }
+
+  /** The session is lost, and these messages with it, for all we know. */
+  function salvage(unsent) {
+    const values = unsent.map((json) => JSON.parse(json));
+    const ours = (value) => typeof value?.op === 'string' && typeof value.ref === 'string';
+    // Those that nobody here waits for are from before a reload.
+    requests.adopt(values.filter((value) => ours(value) && value.op === 'publish'), past.at);
+    unconfirmed.push(...values.filter((value) => value !== null && !ours(value)));
+    awaited.clear();
+  }
+
+  function positions() {
+    const own = {};
+    for (const { name, position } of topics.values()) own[name] = position;
+    return { stored: past.topics, own };
   }
 
   function setState(state, carrier, error) {
     if (state === client.state && carrier === client.carrier) return;
-    client.state = state;
-    client.carrier = carrier;
+    Object.assign(client, { state, carrier });
     emit('state', { state, carrier, reason: error?.code, error });
   }
 
   // ---- what we say
 
   function subscribe(topic) {
-    const ref = requests.ref();
-    topic.restore(reload?.take(topic.name));
-    if (news && topic.continues) awaited.add(topic);
-    transmit(JSON.stringify(topic.request(ref)), (error) => topic.refused(ref, error));
+    topic.restore(past.topics[topic.name]);
+    delete past.topics[topic.name];
+    if (untold && topic.continues) awaited.add(topic);
+    transmit(JSON.stringify(topic.subscribing(requests.ref())));
+  }
+
+  function unsubscribe(name) {
+    const topic = topics.get(name);
+    topics.delete(name);
+    answered(topic, true);
+    if (keeper.current?.usable) leave(name);
   }
 
   function leave(topic) {
-    transmit(JSON.stringify({ op: 'unsubscribe', topic, ref: requests.ref() }));
+    say({ op: 'unsubscribe', topic });
   }
 
-  function ask(op) {
+  function say(op) {
+    transmit(JSON.stringify({ ...op, ref: requests.ref() }));
+  }
+
+  async function ask(op) {
     demandOpen();
     const json = JSON.stringify(op);
     const answer = requests.add(op.ref, json);
-    if (keeper.session?.usable) transmit(json, (error) => requests.fail(op.ref, error));
+    if (keeper.current?.usable) transmit(json);
     else keeper.save();
     return answer;
   }
 
-  function transmit(json, refused) {
-    if (keeper.holding) return void held.push([json, refused]);
+  function withdraw(json) {
+    keeper.current?.withdraw(json);
+  }
+
+  function transmit(json) {
     try {
-      keeper.session.send(json);
-    } catch (error) {
-      refused?.(error);
+      keeper.current?.send(json);
+    } catch {
+      refused(json);
     }
   }
 
+  function transmitRaw() {
+    if (keeper.ready) raw.splice(0).forEach(transmit);
+  }
+
+  /** It is too big for the server, or for something on the way. */
+  function refused(json) {
+    answer({ type: 'error', ref: JSON.parse(json)?.ref, code: 'too-big' });
+  }
+
   function demand(carrier) {
-    if (!(carrier === 'bosh' ? urls.bosh && env.DOMParser : choice.has(carrier))) {
-      throw new MochiError('unsupported', `no ${carrier} here`);
-    }
+    const supported = carrier === 'bosh' ? urls.bosh && env.DOMParser : choice.has(carrier);
+    if (!supported) throw new MochiError('unsupported', `cannot use ${carrier} here`);
   }
 
   function demandOpen() {
@@ -313,68 +327,53 @@ export function connect({ carrier: wanted = 'auto', to = '', resume, url: base =
     const { type, topic, code } = value ?? {};
     if (REPLIES.includes(type) && 'ref' in value) return answer(value);
     if (!current) return undefined;
-    if (SIGN_IN.includes(type) && token) return void signIn(type);
-    if (type === 'error' && code) return failed(new MochiError(code, value.message));
+    if (token && SIGN_IN.includes(type)) return signIn(type);
+    if (type === 'error' && code) return trouble(new MochiError(code, value.message));
     if (!TOPICAL.includes(type) || typeof topic !== 'string') return emit('message', value);
     if (topics.has(topic)) return topics.get(topic).receive(value);
-    // Where tabs share the session, it is for another one.
-    return joining ? undefined : reload?.stray(topic);
+    // The page before its reload listened to it, but this one does not.
+    if (past.isStray?.(topic)) leave(topic);
+    return undefined;
   }
 
   /** Our token is about to expire, or did, or the server has the next one. */
-  async function signIn(type) {
+  function signIn(type) {
     if (type === 'refreshed') {
       if (tooOld) askAll();
       tooOld = false;
     } else if (token.renewable) {
-      try {
-        transmit(JSON.stringify({ op: 'refresh', token: await token.get(), ref: requests.ref() }));
-      } catch (error) {
-        failed(error);
-      }
+      const refresh = (next) => say({ op: 'refresh', token: next });
+      token.get().then(refresh, trouble);
     }
   }
 
   function answer(value) {
-    const { type, ref, code } = value;
+    const { type, ref, code, message } = value;
     if (code === 'expired' && token?.renewable) return void (tooOld = true);
     if (requests.settle(value) || type !== 'error') return;
-    const error = new MochiError(code, value.message);
-    for (const topic of topics.values()) if (topic.refused(ref, error)) return;
-    failed(error);
+    const error = new MochiError(code, message);
+    if (![...topics.values()].some((topic) => topic.refused(ref, error))) trouble(error);
+  }
+
+  function trouble(error) {
+    emit('error', error);
   }
 
   /** Gives a promise if a listener gave one. */
   function emit(event, value) {
-    const promises = [...(listeners.get(event) ?? [])].map((listener) => page.guard(() => listener(value))).filter(Boolean);
+    const those = [...(listeners[event] ?? [])];
+    if (event === 'error') return void those.forEach((listener) => listener(value));
+    const promises = those.map((listener) => guard(() => listener(value))).filter(Boolean);
     return promises.length ? Promise.all(promises) : undefined;
   }
 
-  function failed(error) {
-    [...(listeners.get('error') ?? [])].forEach((listener) => listener(error));
-  }
-
-  demand(wanted);
-  const requests = makeRequests(env, limits, (json) => {
-    held = held.filter(([waiting]) => waiting !== json);
-    keeper.session?.withdraw(json);
-  });
-  const setup = { env, urls, to, token, choice };
-  /** Without what is loaded here, the page begins anew. */
-  async function openStore() {
-    try {
-      const { makeReload } = await import('./reload.js');
-      reload = makeReload(env, resume, { age: limits.age, requests, leave });
-    } catch (error) {
-      failed(error);
-    }
-    return reload;
-  }
-  // Workers have no storage.
-  const open = resume && (env.storage ?? globalThis.Storage) && openStore;
-  let keeper = makeKeeper(setup, open, callbacks);
+  demand(carrier);
+  const isStored = resume && (env.storage || 'sessionStorage' in globalThis);
+  const openOwn = isStored && (() => openStore(resume));
+  keeper = makeKeeper(setup, openOwn, callbacks);
   const ignoreWorld = watch(env, { wake: () => keeper.wake(), leave: () => keeper.leave() });
-  if (tabs && env.BroadcastChannel) joining = join();
+  const bosh = carrier === 'bosh';
+  if (tabs && env.BroadcastChannel) joining = join(bosh);
   else keeper.begin(bosh);
   return client;
 }

@@ -1,23 +1,18 @@
-/** These are as the page has them; without one, what needs it is off. */
-const INTERFACES = ['WebSocket', 'EventSource', 'DOMParser', 'BroadcastChannel', 'document'];
-
 /**
  * Everything that the client takes from the world around it. A test brings its own; a page or a module worker has
- * what it has.
+ * what it has, and what is missing only switches off what needs it.
  */
 export function environment(options) {
   const world = globalThis;
   const env = {
-    fetch: (...args) => world.fetch(...args),
     locks: world.navigator?.locks,
-    setTimeout: (f, ms) => world.setTimeout(f, ms),
-    clearTimeout: (timer) => world.clearTimeout(timer),
-    now: () => Date.now(),
+    now: Date.now,
     random,
     base: world.location?.href,
     target: world,
   };
-  for (const name of INTERFACES) env[name] = world[name];
+  for (const name of ['WebSocket', 'EventSource', 'DOMParser', 'BroadcastChannel', 'document']) env[name] = world[name];
+  for (const name of ['fetch', 'setTimeout', 'clearTimeout']) env[name] = (...args) => world[name](...args);
   for (const name in options) if (options[name] !== undefined) env[name] = options[name];
   return env;
 }
@@ -34,14 +29,12 @@ function random() {
  * @returns {() => void} stops it
  */
 export function watch({ target, document }, { wake, leave }) {
-  const look = () => document?.visibilityState !== 'hidden' && wake();
-  const listeners = [
-    [target, 'online', wake],
-    [target, 'pageshow', wake],
-    // A page that is kept for the way back is not gone.
-    [target, 'pagehide', ({ persisted }) => persisted || leave()],
-    [document, 'visibilitychange', look],
-  ];
-  for (const [where, event, listener] of listeners) where?.addEventListener?.(event, listener);
-  return () => listeners.forEach(([where, event, listener]) => where?.removeEventListener?.(event, listener));
+  const abort = new AbortController();
+  const on = (where, event, listener) => where?.addEventListener?.(event, listener, { signal: abort.signal });
+  on(target, 'online', wake);
+  on(target, 'pageshow', wake);
+  // A page that is kept for the way back is not gone.
+  on(target, 'pagehide', ({ persisted }) => persisted || leave());
+  on(document, 'visibilitychange', () => document.visibilityState !== 'hidden' && wake());
+  return () => abort.abort();
 }

@@ -7,8 +7,6 @@
 export class MochiError extends Error {
   constructor(code, message = code, more) {
     super(message);
-    this.name = 'MochiError';
-    this.code = code;
-    Object.assign(this, more);
+    Object.assign(this, { name: 'MochiError', code, ...more });
   }
 }

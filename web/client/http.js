@@ -6,12 +6,15 @@ import { MochiError } from './error.js';
  *
  * @returns {Promise<{status: number, ok: boolean, text: string, retryAfter: number}>}
  */
-export async function post(env, url, body, { timeout, abort = new AbortController(), headers, ...rest } = {}) {
+export async function post(env, url, body, { timeout, abort = new AbortController(), ...rest }) {
   const timer = timeout && env.setTimeout(() => abort.abort(), timeout);
   try {
-    const answer = await env.fetch(url, { method: 'POST', body, headers, signal: abort.signal, cache: 'no-store', ...rest });
+    const answer = await env.fetch(url, { method: 'POST', body, signal: abort.signal, cache: 'no-store', ...rest });
     const text = await answer.text();
-    return { status: answer.status, ok: answer.ok, text, retryAfter: retryAfter(env, answer.headers?.get('Retry-After')) };
+    const after = answer.headers?.get('Retry-After');
+    // Milliseconds that the server asks us to stay away, by seconds or a date; at most five minutes, whoever says it.
+    const retryAfter = Math.min(Math.max(after * 1000 || Date.parse(after) - env.now() || 0, 0), 300_000);
+    return { status: answer.status, ok: answer.ok, text, retryAfter };
   } catch (cause) {
     throw new MochiError('network', `${url}: no answer`, { cause });
   } finally {
@@ -19,16 +22,7 @@ export async function post(env, url, body, { timeout, abort = new AbortControlle
   }
 }
 
-/** Posts one object of push.v1 and gives the one that answers it; a refusal is thrown. */
-export async function exchange(env, url, body, options) {
-  const { status, ok, text, retryAfter } = await post(env, url, body, options);
-  const object = parse(text);
-  if (object?.error?.code) throw refusal(object, { status, retryAfter });
-  // Anything else than 2xx with an object is a proxy speaking, whatever it says about our session.
-  if (!ok || !object) throw new MochiError('http', `${url}: HTTP ${status}`, { status, retryAfter });
-  return object;
-}
-
+/** The error that an object of push.v1 tells of. */
 export function refusal(object, more) {
   const { code, message } = object.error;
   return new MochiError(code, message, { ack: object.ack, ...more });
@@ -38,13 +32,8 @@ export function refusal(object, more) {
 export function parse(text) {
   try {
     const value = JSON.parse(text);
-    return value && typeof value === 'object' && !Array.isArray(value) ? value : undefined;
+    return value?.constructor === Object ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** Milliseconds that the server asks us to stay away; at most five minutes, whoever says it. */
-function retryAfter(env, value) {
-  return Math.min(Math.max(value * 1000 || Date.parse(value) - env.now() || 0, 0), 300_000);
 }

@@ -1,6 +1,7 @@
-import { makeBackoff } from './backoff.js';
 import { MochiError } from './error.js';
-import { makePushSession } from './session.js';
+import { makeSession } from './session.js';
+import { load } from './load.js';
+import { makeBackoff } from './backoff.js';
 
 /** A session that lived shorter than this was no success. */
 const SHORT_LIFE = 10_000;
@@ -10,167 +11,154 @@ const SHORT_LIFE = 10_000;
  * BOSH needs beside that is loaded when somebody asks for BOSH (bosh/mover.js).
  *
  * It tells its owner through `on`: `restored({at, topics, publishes})`, `opened(resumed)`, `state(state, carrier, error)`,
- * `message(value, current)`, `positions()`, `publishes()`, `refused(json)`, `trouble(error)`, `lost(unsent)`,
+ * `message(value, current)`, `positions()`, `toPublish()`, `refused(json)`, `trouble(error)`, `lost(unsent)`,
  * `unheld()`, `ended(error)`.
  *
- * @param openStore gives the store, or a promise of it; undefined: nothing survives a reload
+ * @param openStore gives what survives a reload (reload/store.js); undefined: nothing does
  */
 export function makeKeeper(setup, openStore, on) {
-  const { env, to } = setup;
+  const { env, choice } = setup;
   const retry = makeBackoff(env);
   let store;
   let mover;
   /** Changes with each call of `use`. */
-  let wish;
+  let lastWish;
   let bornAt = 0;
+  /** Another page goes on with what is stored. */
+  let kept;
 
   const keeper = {
     setup,
     on,
-    session: undefined,
-    /** Sessions are made by this: makePushSession, or that of BOSH. */
-    kind: makePushSession,
+    current: undefined,
+    /** Makes sessions: of push.v1, or of BOSH. */
+    kind: makeSession,
     closed: false,
+    make,
+    renew,
+    save,
+    leave,
 
     async begin(bosh) {
       try {
-        if (bosh) keeper.kind = (await load()).kind;
+        if (bosh) keeper.kind = (await loadMover()).kind;
+        if (openStore) store ??= await openStore();
       } catch (error) {
+        if (keeper.closed) return;
         on.trouble(error);
-        return retry.again(() => keeper.begin(bosh));
+        return retry.plan(() => keeper.begin(bosh));
       }
-      if (openStore) store = await openStore();
-      let { saved, release } = store ? await store.takeUp(to, on.restored) : {};
-      if (keeper.closed || keeper.session || keeper.holding) return release?.();
-      if (saved && bosh) {
-        // BOSH cannot take it up.
-        keeper.make(makePushSession, saved).close();
-        saved = release();
-      }
-      keeper.session = keeper.make(keeper.kind, saved);
-      keeper.session.release = release;
-      keeper.session.start();
+      if (keeper.closed) return kept || store?.clear();
+      const { session, release } = store ? await store.take(keeper) : {};
+      if (keeper.closed || keeper.current || keeper.holding) return release?.();
+      keeper.current = make(session);
+      keeper.current.release = release;
+      keeper.current.start();
     },
 
     /** Nothing new is to be sent: a move is under way. */
     get holding() {
-      return !!mover?.moving;
+      return mover?.moving;
     },
 
     get ready() {
-      return !!keeper.session?.usable && !keeper.holding;
+      return keeper.current?.usable && !keeper.holding;
     },
 
     async use(carrier) {
-      const mine = (wish = {});
-      if (carrier === 'bosh') await load();
-      if (mine !== wish) throw new MochiError('superseded');
+      const wish = (lastWish = {});
+      if (carrier === 'bosh') await loadMover();
+      if (wish !== lastWish) throw new MochiError('superseded');
+      if (keeper.closed) throw new MochiError('closed');
       if (mover) return mover.use(carrier);
       // Between two sessions it goes on with the next one at once.
       retry.stop();
-      return (keeper.session ??= keeper.make()).use(carrier);
+      return (keeper.current ??= make()).use(carrier);
     },
 
     wake() {
-      keeper.session?.wake();
-      mover?.session?.wake();
+      keeper.current?.wake();
+      mover?.current?.wake();
       retry.wake();
-    },
-
-    /** Stores what is to survive a reload. What is in the session's outbox need not be there twice. */
-    save() {
-      const session = keeper.session?.snapshot;
-      const publishes = session && keeper.ready ? [] : on.publishes();
-      store?.write({ at: env.now(), to, session, topics: on.positions(), publishes });
-    },
-
-    /** The page goes away: a session that cannot be taken up again should not linger. */
-    leave() {
-      keeper.save();
-      if (!store || keeper.kind !== makePushSession) keeper.session?.close();
     },
 
     /** @param keep another page goes on with the session, so it is not ended */
     close(keep) {
+      const { current: session } = keeper;
       keeper.closed = true;
+      kept = keep;
       retry.stop();
       mover?.abandon(new MochiError('closed'));
       if (keep) {
-        keeper.leave();
-        keeper.session?.quit?.();
+        leave();
+        session?.quit?.();
       } else {
-        keeper.session?.close();
+        session?.close();
         store?.clear();
       }
-      keeper.session?.release?.();
-      keeper.session = undefined;
-    },
-
-    // ---- for the mover
-
-    make(kind = keeper.kind, saved) {
-      const current = () => session === keeper.session;
-      const session = kind(
-        {
-          ...setup,
-          on: {
-            open: (resumed) => opened(session, resumed),
-            state: (...news) => current() && told(...news),
-            message: (value) => on.message(value, current()),
-            save: () => current() && keeper.save(),
-            refused: on.refused,
-            trouble: on.trouble,
-            gone: (why) => gone(session, why),
-          },
-        },
-        saved,
-      );
-      return session;
-    },
-
-    renew(error) {
-      if (bornAt && env.now() - bornAt > SHORT_LIFE) retry.reset();
-      retry.again(() => (keeper.session = keeper.make()).start());
-      on.state('reconnecting', keeper.kind === makePushSession ? setup.choice.pick() : 'bosh', error);
+      session?.release?.();
+      keeper.current = undefined;
     },
   };
 
-  async function load() {
-    try {
-      return (mover ??= (await import('./bosh/mover.js')).makeMover(keeper));
-    } catch (cause) {
-      throw new MochiError('network', 'BOSH did not load', { cause });
+  /** Stores what is to survive a reload. */
+  function save() {
+    store?.save(keeper);
+  }
+
+  /** The page goes away: a session that cannot be taken up again should not linger. */
+  function leave() {
+    save();
+    if (!store || keeper.kind !== makeSession) keeper.current?.close();
+  }
+
+  async function loadMover() {
+    const { makeMover } = await load(() => import('./bosh/mover.js'), './bosh/mover.js');
+    return (mover ??= makeMover(keeper));
+  }
+
+  function make(saved, kind = keeper.kind) {
+    const isCurrent = () => session === keeper.current;
+    const message = (value) => on.message(value, isCurrent());
+    const saveIt = () => isCurrent() && save();
+    const session = kind({ ...setup, on: { ...on, open, gone, state, message, save: saveIt } }, saved);
+    return session;
+
+    function open(resumed) {
+      const old = isCurrent() ? undefined : keeper.current;
+      if (!isCurrent()) {
+        retry.stop();
+        mover.arrived();
+      }
+      bornAt = env.now();
+      if (!resumed) store?.guard(session);
+      on.opened(resumed);
+      // All is asked for again by now, from where the old session got to.
+      old?.close();
+      old?.release?.();
+    }
+
+    /** A session that replaces another begins by connecting; to the page that is the same connection. */
+    function state(name, ...news) {
+      if (isCurrent()) on.state(name === 'connecting' && bornAt ? 'reconnecting' : name, ...news);
+    }
+
+    function gone({ code, message, retry: another, unsent }) {
+      session.release?.();
+      const error = new MochiError(code, message);
+      if (!isCurrent()) return mover?.broke(session, error);
+      keeper.current = undefined;
+      on.lost(unsent);
+      save();
+      if (!another) on.ended(error);
+      else if (!keeper.holding) renew(error);
     }
   }
 
-  /** A session that replaces another begins by connecting; to the page that is the same connection. */
-  function told(state, ...news) {
-    on.state(state === 'connecting' && bornAt ? 'reconnecting' : state, ...news);
-  }
-
-  function opened(session, resumed) {
-    const old = session === keeper.session ? undefined : keeper.session;
-    if (session !== keeper.session) {
-      retry.stop();
-      mover.arrived();
-    }
-    bornAt = env.now();
-    if (!resumed) store?.guard(session);
-    on.opened(resumed);
-    // All is asked for again by now, from where the old session got to.
-    old?.close();
-    old?.release?.();
-  }
-
-  function gone(session, { code, message, retry: again, unsent }) {
-    session.release?.();
-    const error = new MochiError(code, message);
-    if (session !== keeper.session) return mover?.failed(session, error);
-    keeper.session = undefined;
-    on.lost(unsent);
-    keeper.save();
-    if (!again) on.ended(error);
-    else if (!keeper.holding) keeper.renew(error);
+  function renew(error) {
+    if (bornAt && env.now() - bornAt > SHORT_LIFE) retry.reset();
+    retry.plan(() => (keeper.current = make()).start());
+    on.state('reconnecting', keeper.kind === makeSession ? choice.pick() : 'bosh', error);
   }
 
   return keeper;

@@ -8,12 +8,14 @@ export function makeInbox(handled = 0) {
     received: handled,
     /** All up to here were handled: this is our `ack`. */
     handled,
+
     /** Whether message n is news. A gap is for the caller to see before. */
     take(n) {
-      if (n <= inbox.received) return false;
-      inbox.received = n;
-      return true;
+      const news = n > inbox.received;
+      if (news) inbox.received = n;
+      return news;
     },
+
     /** Message n was handled. Handlers finish in any order; the acknowledgement never skips one. */
     settle(n) {
       early.add(n);
@@ -26,34 +28,40 @@ export function makeInbox(handled = 0) {
 /**
  * What we send: kept until the server has it.
  *
- * @param {string[]} texts JSON of the messages after `acked`
+ * @param {string[]} old JSON of the messages after `acked`
  */
-export function makeOutbox(acked = 0, texts = []) {
+export function makeOutbox(acked = 0, old = []) {
   const items = [];
   const outbox = {
     /** The server has all up to here. */
     acked,
+
     add(json) {
-      items.push({ json, size: byteLength(json) });
+      items.push({ json, weight: byteLength(json) });
     },
+
     confirm(ack) {
       const count = Math.min(ack - outbox.acked, items.length);
       if (!(count > 0)) return;
       items.splice(0, count);
       outbox.acked += count;
     },
+
     /** JSON of all that is not confirmed. */
-    get unconfirmed() {
+    get unacknowledged() {
       return items.map(({ json }) => json);
     },
+
     /** Number of the last message. */
     get last() {
       return outbox.acked + items.length;
     },
+
     /** What is not confirmed, in numbers. */
     get backlog() {
-      return { count: items.length, bytes: items.reduce((sum, { size }) => sum + size, 0) };
+      return { count: items.length, bytes: items.reduce((sum, { weight }) => sum + weight, 0) };
     },
+
     /**
      * The next messages to send.
      *
@@ -65,30 +73,27 @@ export function makeOutbox(acked = 0, texts = []) {
     batch(after, window, room) {
       const start = Math.max(after - outbox.acked, 0);
       const messages = [];
-      for (const { json, size } of items.slice(start, window)) {
-        room -= size + 1;
+      for (const { json, weight } of items.slice(start, window)) {
+        room -= weight + 1;
         if (room < 0 && messages.length) break;
         messages.push(json);
       }
-      const first = outbox.acked + start + 1;
-      return messages.length ? { first, last: first + messages.length - 1, messages } : undefined;
+      const last = outbox.acked + start + messages.length;
+      return messages.length ? { first: outbox.acked + start + 1, last, messages } : undefined;
     },
+
     /**
-     * Takes out message n, which something on the way never lets through. Its number cannot be skipped, so an empty
-     * message goes in its place.
+     * A message is not to be sent any more, if it is here: nobody waits for it, or something on the way never lets it
+     * through. Its number cannot be skipped, so an empty message goes in its place.
      */
-    blank(n) {
-      const { json } = items[n - outbox.acked - 1];
-      outbox.withdraw(json);
-      return json;
-    },
-    /** Does so with a message that nobody waits for any more, if it is here. */
     withdraw(json) {
       const item = items.find((one) => one.json === json);
-      if (item) Object.assign(item, { json: 'null', size: 4 });
+      if (!item) return;
+      item.json = 'null';
+      item.weight = 4;
     },
   };
-  texts.forEach(outbox.add);
+  old.forEach(outbox.add);
   return outbox;
 }
 

@@ -1,11 +1,13 @@
 import { MochiError } from './error.js';
 import { longpoll } from './carriers/longpoll.js';
-import { sse } from './carriers/sse.js';
 import { websocket } from './carriers/websocket.js';
+import { sse } from './carriers/sse.js';
+import { makeTimer } from './timer.js';
 
 const carriers = { longpoll, sse, websocket };
 /** Milliseconds within which a connection must have spoken. Proxies that buffer a stream give no error, only silence. */
-const FIRST_WORD = { websocket: 5000, sse: 5000, longpoll: 15_000 };
+const FIRST_WORD = 5000;
+const FIRST_ANSWER = 15_000;
 /** A watch that goes off this late was asleep with the whole machine: nobody knows who was silent. */
 const SLEPT = 5000;
 
@@ -16,78 +18,74 @@ const SLEPT = 5000;
  */
 export function makeLink(session, carrier, waiting) {
   const { env } = session;
-  let wire;
-  let watch;
+  const polls = carrier === 'longpoll';
+  const watch = makeTimer(env);
   let due = 0;
+  let wire;
+
+  function silent() {
+    lost(new MochiError(env.now() > due + SLEPT ? 'lost' : 'silent', `${carrier} is silent`));
+  }
+
+  function expect(ms) {
+    due = env.now() + ms;
+    watch(silent, ms);
+  }
+
+  function lost(error) {
+    if (link.done) return;
+    link.close(error);
+    session.lost(link, error);
+  }
 
   const link = {
-    session,
     carrier,
+    polls,
     /** Number of the last message of ours sent here, for a carrier that also sends. */
     sent: 0,
     /** Number of the next message of the server, where it does not say. */
-    next: session.inbox.handled + 1,
+    next: 1,
+    openedAt: 0,
     /** Its number at the server: the highest is served. */
     number: 0,
-    openedAt: 0,
     done: false,
+    lost,
 
-    async start() {
-      expect(FIRST_WORD[carrier]);
-      try {
-        if (session.unsigned) await session.sign();
-        if (link.done) return;
-        // Only a WebSocket can create the session by itself, and it must not while a post does.
-        if (carrier !== 'websocket' || session.creating) await session.create();
-        if (!link.done) wire = carriers[carrier](link);
-      } catch (error) {
-        link.lost(error);
-      }
-    },
-
-    /** The object that attaches, or creates. It is made for each connection anew: its number must rise. */
-    hello() {
-      const hello = session.hello(link);
-      link.next = (hello.ack ?? 0) + 1;
-      return hello;
+    start() {
+      const begin = () => link.done || (wire = carriers[carrier](link, session));
+      expect(polls ? FIRST_ANSWER : FIRST_WORD);
+      session.prepare(link).then(begin).catch(lost);
     },
 
     /** An object of so many characters; 0: who cares does not say. */
     receive(object, size = 0) {
       if (link.done) return;
-      if (!object) return link.lost(new MochiError('http', 'not push.v1'));
+      if (!object) return lost(new MochiError('http', 'not push.v1'));
       session.receive(link, object, size);
       const { wait, ping } = session.agreed;
-      if (!link.done) expect(2000 * Math.max(carrier === 'longpoll' ? wait : ping, 2));
+      // Twice the time in which the server says something.
+      if (!link.done) expect(2000 * Math.max(polls ? wait : ping, 2));
     },
 
     opened() {
       link.openedAt = env.now();
       waiting?.resolve();
-      waiting = undefined;
     },
 
     /** Milliseconds since it began to work. */
-    get uptime() {
+    get age() {
       return link.openedAt && env.now() - link.openedAt;
     },
 
-    get duplex() {
-      return !!wire?.send;
-    },
-
-    send: (text) => wire.send(text),
-
-    lost(error) {
-      if (link.done) return;
-      link.close(error);
-      session.lost(link, error);
+    /** Sends a text, if the carrier goes both ways. */
+    get send() {
+      return wire?.send;
     },
 
     close(error = new MochiError('superseded')) {
       if (link.done) return;
       link.done = true;
-      env.clearTimeout(watch);
+      watch();
       wire?.close();
       waiting?.reject(error);
     },
@@ -97,17 +95,5 @@ export function makeLink(session, carrier, waiting) {
       if (env.now() >= due) silent();
     },
   };
-
-  const silent = () => {
-    const slept = env.now() > due + SLEPT;
-    link.lost(new MochiError(slept ? 'lost' : 'silent', `${carrier} is silent`));
-  };
-
-  const expect = (ms) => {
-    env.clearTimeout(watch);
-    due = env.now() + ms;
-    watch = env.setTimeout(silent, ms);
-  };
-
   return link;
 }

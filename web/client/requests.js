@@ -1,5 +1,6 @@
-import { MochiError } from './error.js';
 import { byteLength } from './lines.js';
+import { MochiError } from './error.js';
+import { makeTimer } from './timer.js';
 
 /**
  * What was asked of the bus and is not answered yet: so many requests, of so many bytes together, for so many
@@ -8,90 +9,96 @@ import { byteLength } from './lines.js';
  * @param withdraw is given the text of a request that nobody waits for any more
  */
 export function makeRequests(env, limits, withdraw) {
+  const timer = makeTimer(env);
+  /** Unlike that of any other page, and of this one before its reload. */
+  const tag = [0, 0].map(() => env.random().toString(36).slice(2)).join('');
+  let pending = new Map();
   let count = 0;
   let bytes = 0;
-  let pending = new Map();
-  let timer;
+
+  function take(ref) {
+    const request = pending.get(ref);
+    pending.delete(ref);
+    bytes -= request?.weight ?? 0;
+    if (!pending.size) timer();
+    return request;
+  }
+
+  function fail(ref, error) {
+    const request = take(ref);
+    request?.reject?.(error);
+    return request;
+  }
+
+  /** Whoever waited for too long is told. */
+  function watch() {
+    const now = env.now();
+    for (const [ref, { json, until }] of pending) {
+      if (until > now) continue;
+      withdraw(json);
+      fail(ref, new MochiError('timeout'));
+    }
+    const [next] = pending.values();
+    timer(next?.until < Infinity && watch, next?.until - now);
+  }
 
   const requests = {
-    /** Unlike that of any other page, and of this one before its reload. */
-    tag: [0, 0].map(() => Math.floor(env.random() * 2 ** 52).toString(36)).join(''),
+    tag,
 
     /** What an answer repeats; as an id it makes publishing safe to repeat. */
-    ref: () => `${requests.tag}.${++count}`,
+    ref: () => `${tag}.${++count}`,
 
     /** @returns {Promise<object>} the answer of the bus */
     add(ref, json) {
-      const size = byteLength(json);
-      demandRoom(limits, { count: pending.size, bytes }, size);
-      bytes += size;
+      const weight = byteLength(json);
+      demandRoom(limits, { count: pending.size, bytes }, weight);
+      bytes += weight;
       return new Promise((resolve, reject) => {
-        pending.set(ref, { json, size, until: env.now() + limits.age, resolve, reject });
+        pending.set(ref, { json, weight, until: env.now() + limits.age, resolve, reject });
         watch();
       });
     },
 
     /** The answer came. Gives whether somebody waited for it. */
     settle({ ref, type, code, message, ...answer }) {
-      if (type === 'error') return requests.fail(ref, new MochiError(code, message));
+      if (type === 'error') return fail(ref, new MochiError(code, message));
       const request = take(ref);
-      request?.resolve(answer);
-      return !!request;
-    },
-
-    fail(ref, error) {
-      const request = take(ref);
-      request?.reject(error);
-      return !!request;
+      request?.resolve?.(answer);
+      return request;
     },
 
     failAll(error) {
-      for (const [ref] of requests.unanswered) requests.fail(ref, error);
+      for (const ref of pending.keys()) fail(ref, error);
     },
 
-    /** Refs and texts, oldest first. */
+    /** Texts, oldest first. */
     get unanswered() {
-      return [...pending].map(([ref, { json }]) => [ref, json]);
+      return [...pending.values()].map(({ json }) => json);
     },
 
-    get publishes() {
-      return requests.unanswered.map(([, json]) => JSON.parse(json)).filter(({ op }) => op === 'publish');
+    get toPublish() {
+      return requests.unanswered.map((json) => JSON.parse(json)).filter(({ op }) => op === 'publish');
     },
 
-    /** Takes over what the page had asked before its reload; it goes first. */
-    adopt(older) {
-      pending = new Map([...older, ...pending]);
+    /**
+     * Takes over what the page had published before its reload: nobody waits for it, but it has to get there.
+     *
+     * @param at when it was published, or later
+     */
+    adopt(publishes, at = env.now()) {
+      const adopted = publishes
+        .filter(({ ref }) => !pending.has(ref))
+        .map((op) => [op.ref, { json: JSON.stringify(op), weight: 0, until: at + limits.age }]);
+      pending = new Map([...adopted, ...pending]);
       watch();
     },
   };
-
-  function take(ref) {
-    const request = pending.get(ref);
-    pending.delete(ref);
-    bytes -= request?.size ?? 0;
-    if (!pending.size) env.clearTimeout(timer);
-    return request;
-  }
-
-  /** Whoever waited for too long is told. */
-  function watch() {
-    env.clearTimeout(timer);
-    const now = env.now();
-    for (const [ref, { json, until }] of pending) {
-      if (until > now) continue;
-      withdraw(json);
-      requests.fail(ref, new MochiError('timeout', 'not confirmed in time'));
-    }
-    const [next] = pending.values();
-    if (next?.until < Infinity) timer = env.setTimeout(watch, next.until - now);
-  }
-
   return requests;
 }
 
-/** Throws if nothing of this size may wait any more. */
-export function demandRoom({ messages, bytes }, waiting, size) {
-  if (waiting.count >= messages || waiting.bytes + size > bytes) {
-    throw new MochiError('full', `${waiting.count} messages, ${waiting.bytes} bytes wait`);
+/** Throws if nothing of this weight, in bytes, may wait any more. */
+export function demandRoom({ messages, bytes }, waiting, weight) {
+  if (waiting.count >= messages || waiting.bytes + weight > bytes) {
+    throw new MochiError('full', 'too much waits');
   }
 }

@@ -1,9 +1,8 @@
-import { ROBBED, makeAttachment } from './attachment.js';
 import { MochiError } from './error.js';
-import { exchange, refusal } from './http.js';
-import { byteLength, makeInbox, makeOutbox } from './lines.js';
-import { makeRests } from './rest.js';
+import { parse, post, refusal } from './http.js';
 import { makeUplink } from './uplink.js';
+import { makeAttachment } from './attachment.js';
+import { byteLength, makeInbox, makeOutbox } from './lines.js';
 
 /** Milliseconds that the creation may take. */
 const PATIENCE = 15_000;
@@ -22,76 +21,48 @@ const REFUSED = ['unauthorized', 'expired'];
  * promise that does not reject, `save()`, `refused(json)`, `trouble(error)`,
  * `gone({code, message, retry, unsent})`.
  *
- * @param saved the `snapshot` from before the page was reloaded
+ * @param saved what was stored of it before the page was reloaded (reload/store.js)
  */
-export function makePushSession({ env, urls, to, token, choice, on }, saved) {
-  let { attach = 0, name, user, agreed = agree({}), ack, acked, out } = saved ?? {};
+export function makeSession({ env, urls, to, token, choice, on }, saved) {
+  const inbox = makeInbox(saved?.ack);
+  const outbox = makeOutbox(saved?.acked, saved?.out);
   let signature;
-  let creating;
+  let creation;
   /** The link that is attaching, and what it acknowledges. */
   let attaching;
-  let attachingAck = 0;
-  const rests = makeRests(env);
-  const inbox = makeInbox(ack);
-  const outbox = makeOutbox(acked, out);
+  let attachingAck;
+  let endRest;
 
   const session = {
+    agreed: agreed({}),
+    /** Number of the last attachment. */
+    attach: 0,
+    ...saved,
     env,
     urls,
     on,
     inbox,
-    outbox,
+    outgoing: outbox,
     over: false,
     /** Whether it attached yet: only then can messages be sent. */
     usable: false,
     /** Seconds that a poll is held; undefined: as long as agreed. */
-    pollWait: undefined,
+    holdFor: undefined,
+    withdraw: outbox.withdraw,
+    /** Stops, without a word to the server. */
+    quit: stop,
 
-    get name() {
-      return name;
-    },
-
-    get user() {
-      return user;
-    },
-
-    get agreed() {
-      return agreed;
-    },
-
-    get link() {
-      return attachment.link;
-    },
-
-    get carrier() {
-      return attachment.link?.carrier;
-    },
-
-    /** Whether the server has all that was sent. */
-    get idle() {
-      return outbox.last === outbox.acked;
+    /** @param {string} json a message; one that the server would not take is refused at once */
+    send(json) {
+      if (byteLength(json) > session.room) throw new MochiError('too-big');
+      outbox.add(json);
+      // What a script of the page sends in one go travels together.
+      queueMicrotask(uplink.pump);
     },
 
     get backlog() {
       return outbox.backlog;
     },
-
-    /** What a page needs to take the session up after a reload. */
-    get snapshot() {
-      return name && { name, user, agreed, attach, ack: inbox.handled, acked: outbox.acked, out: outbox.unconfirmed };
-    },
-
-    /** @param {string} json a message; one that the server would not take is refused at once */
-    send(json) {
-      const { room } = session;
-      if (byteLength(json) > room) throw new MochiError('too-big', `larger than ${room} bytes`);
-      outbox.add(json);
-      // What a script of the page sends in one go travels together.
-      queueMicrotask(pump);
-    },
-
-    /** A message is not to be sent, if that is not too late. */
-    withdraw: outbox.withdraw,
 
     wake() {
       attachment.wake();
@@ -101,58 +72,53 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
     /** Ends the session, after what is still to be sent. It works while the page goes away. */
     close() {
       if (session.over) return;
-      const { link } = attachment;
-      const batch = outbox.batch(outbox.acked, Infinity, session.room) ?? {};
-      const ending = name && session.object({ ...name, end: true }, batch);
-      if (link?.duplex && !urls.longpoll) link.send(ending);
-      quit();
+      const { name, link } = session;
+      const ending = name && endingWith(outbox.batch(outbox.acked, Infinity, session.room));
+      if (!urls.longpoll) link?.send?.(ending);
+      stop();
       if (ending && urls.longpoll) postLast(ending);
     },
 
-    /** Stops, without a word to the server. */
-    quit,
+    get link() {
+      return attachment.link;
+    },
+
+    get carrier() {
+      return session.link?.carrier;
+    },
 
     // ---- for the links
 
-    /** Whether a token is to be had before the first object of this page. */
-    get unsigned() {
-      return !session.usable && !!token;
+    /** What a link needs before it attaches: a token for the first object of this page, and a session. */
+    async prepare(link) {
+      if (token && !session.usable) signature = await token.get();
+      // Only a WebSocket can create the session by itself, and it must not while a post does.
+      if (session.name || link.done || (link.carrier === 'websocket' && !creation)) return;
+      await (creation ??= create().finally(() => (creation = undefined)));
     },
 
-    async sign() {
-      signature = await token.get();
-    },
-
-    /** Whether a post that makes the session is under way. */
-    get creating() {
-      return !!creating;
-    },
-
-    /** Makes the session by a post, unless there is one. Its messages wait: a creation repeated would repeat them. */
-    create() {
-      if (name) return undefined;
-      creating ??= create().finally(() => (creating = undefined));
-      return creating;
-    },
-
-    /** The object that attaches. Its number is saved before it is used: one used twice would attach nothing. */
+    /**
+     * The object that attaches, or creates. It is made for each connection anew: its number must rise. It is saved before
+     * it is used: one used twice would attach nothing.
+     */
     hello(link) {
       const { moving } = attachment;
       // While another carrier is tried the polls go on, below the number that it has: room for them is left there.
-      if (moving && link === attachment.link) link.number++;
-      else link.number = attach += moving ? GAP : 1;
-      if (!name) return creation();
-      if (link.number === attach) {
+      if (moving && link === session.link) link.number++;
+      else link.number = session.attach += moving ? GAP : 1;
+      if (!session.name) return newSession();
+      if (link.number === session.attach) {
         on.save();
         attaching = link;
         attachingAck = inbox.handled;
       }
-      return { ...name, token: session.usable ? undefined : signature, attach: link.number, ack: acknowledge() };
+      link.next = session.ack + 1;
+      return { ...session.name, token: session.usable ? undefined : signature, attach: link.number, ack: acknowledge() };
     },
 
     /**
-     * What we can acknowledge now. If an acknowledgement overtook an attachment that says less, that one would come
-     * too late to be served (docs/push-v1.md, rule 5). So none goes beyond it until it is answered.
+     * What we can acknowledge now. If an acknowledgement overtook an attachment that says less, that one would come too
+     * late to be served (docs/push-v1.md, rule 5). So none goes beyond it until it is answered.
      */
     get ack() {
       return !attaching || attaching.done ? inbox.handled : attachingAck;
@@ -160,7 +126,7 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
 
     receive(link, object, size) {
       if (object.error) return link.lost(refusal(object));
-      if (object.session && !name) created(object);
+      if (object.session && !session.name) created(object);
       confirm(object.ack);
       if (session.over) return;
       if (object.replaced) return link.lost(new MochiError('replaced'));
@@ -168,19 +134,30 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
       if (!object.end) attachment.spoke(link);
       uplink.heard(size);
       take(link, object);
-      if (object.end) session.finish(object.end);
+      if (object.end) finish(object.end);
       else uplink.handled();
-      pump();
+      uplink.pump();
+    },
+
+    /** Posts one object of push.v1 and gives the one that answers it; a refusal is thrown. */
+    async exchange(body, options, url = urls.longpoll) {
+      const { ok, text, ...more } = await post(env, url, body, options);
+      const object = parse(text);
+      if (object?.error?.code) throw refusal(object, more);
+      // Anything else than 2xx with an object is a proxy speaking, whatever it says about our session.
+      if (!ok || !object) throw new MochiError('http', `${url}: HTTP ${more.status}`, more);
+      return object;
     },
 
     /** Resolves when the handlers have caught up, or after a while. */
-    rest: rests.take,
+    rest(ms) {
+      return new Promise((resolve) => {
+        endRest = resolve;
+        env.setTimeout(resolve, ms);
+      });
+    },
 
     // ---- for the attachment
-
-    jump(numbers) {
-      attach += numbers;
-    },
 
     attached(link) {
       on.state('open', link.carrier);
@@ -192,17 +169,17 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
     troubled(error) {
       confirm(error.ack);
       if (session.over) return;
-      const { code, message } = error;
-      if (error.status === 413 || code === 'too-big') tooBig();
-      const final = REFUSED.includes(code) && token && !token.renewable;
-      if (final || (name ? FINAL.includes(code) : token && code === 'forbidden')) session.finish({ code, message, retry: !!name });
+      const { code, message, status } = error;
+      if (status === 413 || code === 'too-big') tooBig();
+      const stale = REFUSED.includes(code) && token && !token.renewable;
+      const final = session.name ? FINAL.includes(code) : code === 'forbidden' && token;
+      if (stale || final) finish({ code, message, retry: session.name });
       else if (code !== 'replaced') on.trouble(error);
     },
 
-    finish({ code, message, retry }) {
-      if (session.over) return;
-      quit();
-      on.gone({ code, message, retry: !!retry, unsent: outbox.unconfirmed });
+    /** Somebody else has our session, or our numbers: another page with a copy of our storage, or we after a restored one. */
+    usedElsewhere() {
+      finish({ code: 'replaced', message: 'used elsewhere', retry: true });
     },
 
     // ---- for the uplink
@@ -216,14 +193,15 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
 
     /** Bytes for the messages of one object: the rest of it has names, numbers and punctuation. */
     get room() {
-      return agreed.limits.body - 200 - byteLength(JSON.stringify(name ?? ''));
+      return session.agreed.limits.body - 200 - byteLength(JSON.stringify(session.name ?? ''));
     },
 
     answered({ ack, end }) {
       confirm(ack);
-      if (end) session.finish(end);
+      if (end) finish(end);
     },
   };
+
   const attachment = makeAttachment(session, choice);
   const uplink = makeUplink(session);
   session.start = attachment.connect;
@@ -231,9 +209,7 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
   session.lost = attachment.lost;
 
   function confirm(ack) {
-    if (session.over) return;
-    // Somebody else uses our numbers: another page with a copy of our storage, or we after a restored one.
-    if (ack > outbox.last) session.finish(ROBBED);
+    if (ack > outbox.last) session.usedElsewhere();
     else outbox.confirm(ack);
   }
 
@@ -243,24 +219,24 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
     return ack;
   }
 
+  /** Makes the session by a post. Its messages wait: a creation repeated would repeat them. */
   async function create() {
-    const object = await exchange(env, urls.longpoll, JSON.stringify(creation()), { timeout: PATIENCE });
-    if (name) return;
+    const object = await session.exchange(JSON.stringify(newSession()), { timeout: PATIENCE });
+    if (session.name) return;
     created(object);
     // The page closed the session while this was under way.
-    if (session.over) postLast(session.object({ ...name, end: true }, {}));
+    if (session.over) postLast(endingWith());
   }
 
-  function creation() {
+  function newSession() {
     return { to: to || undefined, token: signature };
   }
 
-  function created(object) {
-    const { session: id, key } = object;
-    if (!id) throw new MochiError('http', 'no session');
-    name = { session: id, key };
-    user = object.user;
-    agreed = agree(object);
+  function created({ session: id, key, user, ...terms }) {
+    if (!id) throw new MochiError('http', 'not push.v1');
+    session.name = { session: id, key };
+    session.user = user;
+    session.agreed = agreed(terms);
     on.save();
   }
 
@@ -268,7 +244,7 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
     link.next = first ?? link.next;
     for (const value of messages) {
       if (session.over) return;
-      if (link.next > inbox.received + 1) return link.lost(new MochiError('lost', 'a gap'));
+      if (link.next > inbox.received + 1) return link.lost(new MochiError('lost', 'messages are missing'));
       const n = link.next++;
       if (inbox.take(n)) deliver(n, value);
     }
@@ -277,9 +253,8 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
   function deliver(n, value) {
     const handled = () => {
       inbox.settle(n);
-      if (session.over) return;
       uplink.handled();
-      if (inbox.handled === inbox.received) rests.end();
+      if (inbox.handled === inbox.received) endRest?.();
     };
     const promise = on.message(value);
     if (promise) promise.then(handled);
@@ -288,31 +263,42 @@ export function makePushSession({ env, urls, to, token, choice, on }, saved) {
 
   /** Something on the way takes less than the server said. */
   function tooBig() {
-    const { limits } = agreed;
-    const { first, messages } = outbox.batch(outbox.acked, limits.window, session.room) ?? {};
-    if (messages?.length > 1) limits.body = Math.max(limits.body / 2, 1024);
-    else if (messages) on.refused(outbox.blank(first));
+    const { limits } = session.agreed;
+    const messages = outbox.batch(outbox.acked, limits.window, session.room)?.messages ?? [];
+    const [json] = messages;
+    if (messages.length > 1) limits.body = Math.max(limits.body / 2, 1024);
+    else if (json) {
+      outbox.withdraw(json);
+      on.refused(json);
+    }
   }
 
-  function pump() {
-    if (!session.over) uplink.pump();
+  function endingWith(batch = {}) {
+    return session.object({ ...session.name, end: true }, batch);
   }
 
   function postLast(text) {
     // Browsers let a page that goes away send 64 KiB at most.
-    exchange(env, urls.longpoll, text, { keepalive: byteLength(text) < 60_000 }).catch(() => {});
+    const keepalive = byteLength(text) < 60_000;
+    session.exchange(text, { keepalive }).catch(() => {});
   }
 
-  function quit() {
+  function finish(why) {
+    if (session.over) return;
+    stop();
+    on.gone({ ...why, unsent: outbox.unacknowledged });
+  }
+
+  function stop() {
     session.over = true;
     uplink.stop();
     attachment.stop();
-    rests.end();
+    endRest?.();
   }
 
   return session;
 }
 
-function agree({ wait = 25, ping = 25, limits }) {
-  return { wait, ping, limits: { body: 65_536, window: 128, outbox: 1_048_576, ...limits } };
+function agreed(terms) {
+  return { wait: 25, ping: 25, ...terms, limits: { body: 65_536, window: 128, outbox: 1_048_576, ...terms.limits } };
 }

@@ -6,11 +6,12 @@ export function makeToken(source) {
   const renewable = typeof source === 'function';
   return {
     renewable,
+
     async get() {
       try {
         return renewable ? await source() : source;
       } catch (cause) {
-        throw new MochiError('token', 'there is no token', { cause });
+        throw new MochiError('token', 'no token', { cause });
       }
     },
   };

@@ -7,7 +7,7 @@ const MAX_WAITING = 1000;
  * A position is an epoch and an offset (docs/bus.md). `epoch` and `seen` are that of the last message that was put in
  * the queue of the handlers, `position` is that of the last one that they are through with.
  *
- * @param client {guard, answered, resubscribe, shared}
+ * @param client {guard(run), answered(topic, recovered), isShared(), resubscribe(name)}
  */
 export function makeTopic(client, name, options) {
   let epoch;
@@ -18,65 +18,21 @@ export function makeTopic(client, name, options) {
   let fresh = true;
   let waiting = 0;
 
-  const topic = {
-    name,
-    options,
-    position: undefined,
-
-    /** @param position that the page had before it was reloaded, if any */
-    restore(position) {
-      if (!position) return;
-      topic.position = position;
-      epoch = position.epoch;
-      seen = position.offset;
-    },
-
-    /** Whether a position is asked for, so that something can be lost. A page just loaded is empty, and wants history. */
-    get continues() {
-      return epoch !== undefined && !(fresh && topic.options.history !== undefined);
-    },
-
-    /** The message that subscribes, at the position where we are. */
-    request(ref) {
-      const { history, presence } = topic.options;
-      asked = ref;
-      live = false;
-      const since = topic.continues ? { epoch, offset: seen } : undefined;
-      return { op: 'subscribe', topic: name, ref, since, history: since ? undefined : history, presence };
-    },
-
-    /** @returns {Promise<void> | undefined} settled when the handler is through */
-    receive({ type, topic: _, ref, ...event }) {
-      if (type === 'subscribed') return ref === asked ? subscribed(event) : undefined;
-      // What comes before the answer belongs to a subscription that this one replaces: it will come again.
-      if (!live) return undefined;
-      if (type === 'message') return message(event);
-      return enqueue(type, event, type === 'dropped' ? moveTo(event) : undefined);
-    },
-
-    /** The server does not let us. */
-    refused(ref, error) {
-      if (ref !== asked) return false;
-      client.answered(topic, false);
-      enqueue('error', error);
-      return true;
-    },
-  };
-
-  function subscribed(event) {
-    const recovered = !topic.continues || event.recovered;
-    // Some are lost, so the server says where it goes on.
-    if (!topic.continues || !event.recovered) epoch = undefined;
+  function subscribed(ref, event) {
+    if (ref !== asked) return undefined;
     live = true;
+    const { continues } = topic;
     fresh = false;
+    // Some are lost, so the server says where it goes on.
+    if (!continues || !event.recovered) epoch = undefined;
     const position = moveTo(event);
-    client.answered(topic, recovered);
+    client.answered(topic, !continues || event.recovered);
     return enqueue('subscribed', event, position);
   }
 
   function message({ offset, data }) {
     if (offset <= seen) return undefined;
-    if (client.shared && (offset > seen + 1 || waiting >= MAX_WAITING)) return interrupt();
+    if (client.isShared() && (offset > seen + 1 || waiting >= MAX_WAITING)) return interrupt();
     seen = offset;
     return enqueue('message', { topic: name, offset, data }, { epoch, offset });
   }
@@ -93,9 +49,9 @@ export function makeTopic(client, name, options) {
   }
 
   /** In another epoch offsets start over; in ours they never go back. */
-  function moveTo(there) {
-    if (there.epoch !== epoch || there.offset > seen) seen = there.offset;
-    epoch = there.epoch;
+  function moveTo(position) {
+    if (position.epoch !== epoch || position.offset > seen) seen = position.offset;
+    epoch = position.epoch;
     return { epoch, offset: seen };
   }
 
@@ -109,12 +65,53 @@ export function makeTopic(client, name, options) {
     waiting++;
     const promise = tail ? tail.then(run) : run();
     if (!promise) return done();
-    const mine = promise.then(() => {
+    const last = promise.then(() => {
       done();
-      if (tail === mine) tail = undefined;
+      if (tail === last) tail = undefined;
     });
-    return (tail = mine);
+    return (tail = last);
   }
 
+  const topic = {
+    name,
+    options,
+    position: undefined,
+
+    /** @param position that the page had before it was reloaded, if any */
+    restore(position) {
+      if (position) topic.position = moveTo(position);
+    },
+
+    /** Whether a position is asked for, so that something can be lost. A page just loaded is empty, and wants its history. */
+    get continues() {
+      return epoch !== undefined && !(fresh && topic.options.history !== undefined);
+    },
+
+    /** The message that subscribes, at the position where we are. */
+    subscribing(ref) {
+      const { history, presence } = topic.options;
+      asked = ref;
+      live = false;
+      const where = topic.continues ? { since: { epoch, offset: seen } } : { history };
+      return { op: 'subscribe', topic: name, ref, presence, ...where };
+    },
+
+    /** @returns {Promise<void> | undefined} settled when the handler is through */
+    receive({ type, topic: _name, ref, ...event }) {
+      if (type === 'subscribed') return subscribed(ref, event);
+      // What comes before the answer belongs to a subscription that this one replaces: it will come again.
+      if (!live) return undefined;
+      if (type === 'message') return message(event);
+      return enqueue(type, event, type === 'dropped' ? moveTo(event) : undefined);
+    },
+
+    /** The server does not let us. */
+    refused(ref, error) {
+      if (ref !== asked) return false;
+      client.answered(topic, false);
+      enqueue('error', error);
+      return true;
+    },
+  };
   return topic;
 }

@@ -1,4 +1,3 @@
-import { exchange } from './http.js';
 import { makeBackoff } from './backoff.js';
 import { MochiError } from './error.js';
 
@@ -14,73 +13,75 @@ const ACK_PART = 1 / 4;
 
 /** Sends what the session has to say: on the link if that goes both ways, else by posts beside it. */
 export function makeUplink(session) {
-  const { env, outbox } = session;
+  const { env, outgoing: outbox } = session;
   const retry = makeBackoff(env);
   let posting = false;
   let ackSent = 0;
   let ackDue = false;
   let ackTimer;
-  let unacknowledged = 0;
+  let heard = 0;
 
-  const batchAfter = (after) => {
-    const batch = outbox.batch(after, session.agreed.limits.window, session.room);
-    return batch || ackDue ? (batch ?? {}) : undefined;
-  };
+  function pump() {
+    const { link } = session;
+    if (!link) return;
+    if (link.send) overLink(link);
+    else if (!posting) post();
+  }
 
-  const ackNow = () => {
+  function ackNow() {
     ackDue = true;
-    ackTimer = undefined;
-    uplink.pump();
-  };
+    pump();
+  }
 
-  const resume = () => {
-    posting = false;
-    uplink.pump();
-  };
+  function nextBatch(after) {
+    return outbox.batch(after, session.agreed.limits.window, session.room) ?? (ackDue && {});
+  }
 
-  const post = async () => {
-    const batch = batchAfter(outbox.acked);
+  function overLink(link) {
+    for (let batch; (batch = nextBatch(Math.max(link.sent, outbox.acked))); ) {
+      link.send(session.object({}, batch));
+      link.sent = batch.last ?? link.sent;
+    }
+  }
+
+  async function post() {
+    const batch = nextBatch(outbox.acked);
     if (!batch) return;
     posting = true;
     try {
       const text = session.object(session.name, batch);
-      session.answered(await exchange(env, session.urls.longpoll, text, { timeout: PATIENCE }));
-      if (session.over) return;
-      if (batch.last > outbox.acked) throw new MochiError('http', 'not acknowledged');
+      session.answered(await session.exchange(text, { timeout: PATIENCE }));
+      if (batch.last > outbox.acked) throw new MochiError('http', 'not push.v1');
       retry.reset();
+      resume();
     } catch (error) {
       session.troubled(error);
       if (session.over) return;
       ackDue = true;
       // The posts have a back-off of their own: polls may work well while posts do not.
-      retry.again(resume, error.retryAfter);
-      return;
+      retry.plan(resume, error.retryAfter);
     }
-    resume();
-  };
+  }
 
-  const uplink = {
-    pump() {
-      const { link } = session;
-      if (link?.duplex) {
-        for (let batch; (batch = batchAfter(Math.max(link.sent, outbox.acked))); ) {
-          link.send(session.object({}, batch));
-          link.sent = batch.last ?? link.sent;
-        }
-      } else if (link && !posting) post();
-    },
+  function resume() {
+    posting = false;
+    pump();
+  }
+
+  return {
+    pump,
+    wake: retry.wake,
 
     /** So many characters came from the server. */
     heard(size) {
-      unacknowledged += size;
+      heard += size;
     },
 
     /** A handler finished. Long-polls carry the acknowledgement by themselves. */
     handled() {
-      const { link, ack } = session;
-      if (!link || link.carrier === 'longpoll' || ack <= ackSent) return;
-      const much = ack - ackSent >= ACK_COUNT || unacknowledged > session.agreed.limits.outbox * ACK_PART;
-      if (much) ackNow();
+      const { link, ack, agreed } = session;
+      if (!link || link.polls || ack <= ackSent) return;
+      if (ack - ackSent >= ACK_COUNT || heard > agreed.limits.outbox * ACK_PART) ackNow();
       else ackTimer ??= env.setTimeout(ackNow, ACK_DELAY);
     },
 
@@ -88,17 +89,14 @@ export function makeUplink(session) {
     acknowledged(ack) {
       ackSent = ack;
       ackDue = false;
-      unacknowledged = 0;
+      heard = 0;
       env.clearTimeout(ackTimer);
       ackTimer = undefined;
     },
-
-    wake: retry.wake,
 
     stop() {
       retry.stop();
       env.clearTimeout(ackTimer);
     },
   };
-  return uplink;
 }

@@ -2,5 +2,3 @@
 export * from './mochi.js';
 export { makeBackoff } from './backoff.js';
 export { post } from './http.js';
-export { makeKeeper } from './keeper.js';
-export { makePushSession } from './session.js';

@@ -16,26 +16,23 @@ export const client = fileURLToPath(new URL('../client/', import.meta.url));
 // Each file, and the module that it begins with.
 const entries = {
   'mochi.min.js': 'whole.js',
-  'reload.min.js': 'reload.js',
   'bosh.min.js': 'bosh/mover.js',
+  'reload.min.js': 'reload/store.js',
   'tabs.min.js': 'tabs/tabs.js',
 };
 
 // Properties that nobody outside of the client sees, on the wire, in a browser's
-// storage or in its interface: these get short names.
-export const internal = `abandon acknowledged adopt again agree alone answered arrived attached attaching backlog batch begin
-  better blank check choice closed confirm continues create creating demand duplex ended enqueue
-  env failAll finish forget guard handled heard hello holding idle inbox jump kind last link lost make
-  merge moving next number opened openedAt over pick pollWait positions pump quit ready received
-  refused release renew renewable reset rest restored resubscribe retryAfter room salvage save seen
-  sent settle settled setup shared sign snapshot spoke stop stray tag take times trouble troubled
-  trusted unanswered unheld unsigned until uptime urls usable waiting wake wanted wants worked`.split(/\s+/);
+// storage or in its interface: these get short names, those that are written most
+// often the shortest.
+export const internal = `lost wake env done over usable handled stop json wanted receive received kind holding release
+  hello exchange closed link refused trouble save settle start sent plan next begin room number bannedUntil
+  renewable reset opened suspected backlog rest ready batch last openedAt object answered position continues unanswered
+  current choice urls weight outgoing inbox check holdFor
 
-// A letter, or a letter and a digit: no name in the interface or on the wire is like that.
-function short(i) {
-  const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
-  return letters[i % letters.length] + (i < letters.length ? '' : Math.floor(i / letters.length));
-}
+  pick until usedElsewhere troubled take polls fail restored setup moving worked better trusted
+  suspect bans attached retryAfter spoke failAll adopt tag confirm unacknowledged prepare heard acknowledged
+  pump restore subscribing ended quit guard isStray stored positions own unheld isShared resubscribe abandon arrived broke
+  make makeKeeper openStore renew toPublish waiting`.trim().split(/\s+/);
 
 // The parts have what they share with the client from it; it loads them where
 // they are needed.
@@ -43,15 +40,20 @@ const parts = {
   name: 'parts',
   setup({ onResolve }) {
     onResolve({ filter: /^\.\.?\// }, ({ path, kind, resolveDir }) => {
-      const file = relative(client, join(resolveDir, path));
-      const loaded = Object.keys(entries).find((name) => entries[name] === file);
-      if (kind === 'dynamic-import') return { path: `./${loaded}`, external: true };
+      if (kind === 'dynamic-import') return { path, external: true };
       const folder = relative(client, resolveDir);
       const apart = Object.values(entries).some((entry) => dirname(entry) === folder) && folder;
-      return apart && dirname(file) !== folder ? { path: `./${loaded ?? 'mochi.min.js'}`, external: true } : undefined;
+      return apart && dirname(relative(client, join(resolveDir, path))) !== folder ? { path: './mochi.min.js', external: true } : undefined;
     });
   },
 };
+
+const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+// One letter each, as far as they go; then two, of which one compresses well.
+function shortName(i) {
+  return letters[i] ?? `${letters[i - letters.length]}e`;
+}
 
 // Gives the text of each file by its name.
 export async function build() {
@@ -65,14 +67,15 @@ export async function build() {
     minify: true,
     mangleProps: new RegExp(`^(${internal.join('|')})$`),
     // The same in all files, for they share objects.
-    mangleCache: Object.fromEntries(internal.map((name, i) => [name, short(i)])),
+    mangleCache: Object.fromEntries(internal.map((name, i) => [name, shortName(i)])),
     plugins: [parts],
     write: false,
   });
   const files = {};
   for (const { path, text } of outputFiles) {
     const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 3, unsafe_arrows: true } });
-    files[basename(path)] = `${code}\n`;
+    // What is loaded on demand is a file of these, too.
+    files[basename(path)] = Object.entries(entries).reduce((all, [name, entry]) => all.replaceAll(`./${entry}`, `./${name}`), `${code}\n`);
   }
   return files;
 }

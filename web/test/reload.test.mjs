@@ -67,6 +67,30 @@ test('a reload while the network is cut brings what was written before', async (
   await chat.wantMembers();
 });
 
+// Chromium does not load a module any more that it could not load once, under the same address.
+test('what takes the session up does not load at first, and nothing is lost', async (t) => {
+  const demo = await startServer(t);
+  const chat = new Chat(t);
+  const ann = await chat.join('Ann', demo.url, { carrier: 'websocket' });
+  const ben = await chat.join('Ben', demo.url, { carrier: 'websocket' });
+  await chat.talk(2);
+  await chat.wantMessages();
+
+  const asked = [];
+  await ann.page.route('**/reload.min.js*', (route) => {
+    asked.push(route.request().url());
+    return route.abort();
+  });
+  await ann.page.reload();
+  await eventually(async () => assert.ok(asked.length > 3, `${asked}`));
+  await chat.talk(2, [ben]);
+  await ann.page.unroute('**/reload.min.js*');
+  await ann.wantConnected();
+  await ann.page.getByTestId('wire-line').getByText('session resumed').waitFor({ state: 'attached' });
+  await chat.wantMessages();
+  await chat.wantMembers();
+});
+
 // Chromium copies the session storage of a page to those that it opens, as it
 // does when somebody duplicates a tab.
 for (const [carrier, locks] of [...carriers.map((carrier) => [carrier, true]), ['websocket', false], ['longpoll', false]]) {

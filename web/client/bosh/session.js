@@ -14,10 +14,10 @@ const BATCH = 32_768;
 const HOPELESS = ['host-gone', 'host-unknown', 'improper-addressing', 'see-other-uri'];
 
 /**
- * One session of XEP-0124. It has the face of PushSession, but is bound to its carrier: a request that got no answer
+ * One session of XEP-0124. It has the face of a session of push.v1, but is bound to its carrier: a request that got no answer
  * is repeated, byte for byte, until it gets one, and answers are taken in the order of the requests.
  */
-class BoshSession {
+export class BoshSession {
   carrier = 'bosh';
   over = false;
   usable = false;
@@ -52,10 +52,6 @@ class BoshSession {
     if (this.over) return;
     const lang = this.env.document?.documentElement?.lang || 'en';
     this.#request({ to: this.#to, 'xml:lang': lang, ver: '1.11', wait: WAIT, hold: 1, ack: 1 });
-  }
-
-  get idle() {
-    return !this.#queue.length && ![...this.#open.values()].some((request) => request.messages.length);
   }
 
   get backlog() {
@@ -157,7 +153,7 @@ class BoshSession {
     this.on.trouble(error);
     if (this.#working) this.on.state('reconnecting', 'bosh', error);
     this.#working = false;
-    request.retry.again(() => this.#post(request), error.retryAfter);
+    request.retry.plan(() => this.#post(request), error.retryAfter);
   }
 
   /** The server does not take our token. */
@@ -172,7 +168,7 @@ class BoshSession {
     for (const request of this.#open.values()) {
       if (request.rid > last || (request.answer && request.rid < last) || request.retry.waiting) continue;
       request.answer = undefined;
-      request.retry.again(() => this.#post(request));
+      request.retry.plan(() => this.#post(request));
     }
   }
 
@@ -248,8 +244,6 @@ class BoshSession {
     this.on.gone({ code: condition, message: condition, retry: !HOPELESS.includes(condition), unsent });
   }
 }
-
-export const makeBoshSession = (setup) => new BoshSession(setup);
 
 /** XEP-0124 wants text/xml. To another origin that costs a preflight for each request, so there it is text/plain. */
 function contentType(path, base) {

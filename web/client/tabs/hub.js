@@ -1,6 +1,3 @@
-import { makeKeeper } from '../keeper.js';
-import { makeStore } from '../reload.js';
-
 /** Tabs that share one connection at most. */
 const MAX_TABS = 50;
 /** Milliseconds after which a tab that says nothing is forgotten, where no lock tells that it is gone. */
@@ -39,20 +36,19 @@ export class Hub {
   #state = { state: 'connecting', carrier: '' };
 
   /** @param channel {post(message), alive(tab, gone)} */
-  constructor({ setup, id, name, age }, channel, on) {
+  constructor({ setup, openStore, makeKeeper, id, name, age }, channel, on) {
     this.#env = setup.env;
     this.#id = id;
     this.#age = age;
     this.#channel = channel;
     this.#on = on;
-    const { env } = setup;
-    this.keeper = makeKeeper(setup, () => makeStore(env, 'sharedStorage', name), {
+    this.keeper = makeKeeper(setup, () => openStore(name, true), {
       restored: ({ at }) => (this.#restoredAt = at),
       opened: (resumed) => this.#opened(resumed),
       state: (state, carrier, error) => this.#setState(state, carrier, error),
       message: (value, current) => this.#message(value, current),
-      positions: () => ({}),
-      publishes: () => this.#orphans,
+      positions: () => ({ stored: {} }),
+      toPublish: () => this.#orphans,
       refused: (json) => this.#refused(JSON.parse(json)),
       trouble: (error) => on.trouble(error),
       lost: (unsent) => this.#lost(unsent),
@@ -72,7 +68,7 @@ export class Hub {
   /** Tells the tabs how things are, or one of them. */
   tell(more) {
     const { open, resumed } = this;
-    this.#channel.post({ lead: true, open, resumed, user: this.keeper.session?.user, ...this.#state, ...more });
+    this.#channel.post({ lead: true, open, resumed, user: this.keeper.current?.user, ...this.#state, ...more });
   }
 
   /** A tab asks who leads: it is one of ours from now on. */
@@ -115,7 +111,7 @@ export class Hub {
   #send(json) {
     if (!this.keeper.ready) return;
     try {
-      this.keeper.session.send(json);
+      this.keeper.current.send(json);
     } catch ({ code, message }) {
       this.#refused(JSON.parse(json), { code, message });
     }

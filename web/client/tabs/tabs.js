@@ -6,10 +6,8 @@ import { Hub } from './hub.js';
  * What a client speaks to where all tabs of the browser share one connection. It has the face of a keeper of sessions:
  * in the tab that leads it is the hub's, in the others the hub is spoken to over a channel.
  */
-export class Tabs {
-  /** There is no move that the tabs would see. */
-  holding = false;
-  session = { usable: false, send: (json) => this.#say({ say: json }), withdraw: (json) => this.#say({ withdraw: json }) };
+class Tabs {
+  current = { usable: false, send: (json) => this.#say({ say: json }), withdraw: (json) => this.#say({ withdraw: json }) };
   #options;
   #env;
   #id;
@@ -32,7 +30,7 @@ export class Tabs {
   begin(bosh) {
     const { name, store } = this.#options;
     this.#bosh = bosh;
-    this.#on.restored(store?.read() ?? {});
+    if (store) this.#on.restored(store.read());
     const channel = `mochi-tabs:${name}`;
     this.#channel = new this.#env.BroadcastChannel(channel);
     this.#channel.onmessage = ({ data }) => this.#heard(data);
@@ -48,11 +46,7 @@ export class Tabs {
   }
 
   get ready() {
-    return this.session.usable;
-  }
-
-  wants(topic) {
-    return !this.#hub || this.#hub.wants(topic);
+    return this.current.usable;
   }
 
   async use(carrier) {
@@ -65,7 +59,7 @@ export class Tabs {
   }
 
   save() {
-    this.#options.store?.write({ at: this.#env.now(), topics: this.#on.positions(), publishes: this.#on.publishes() });
+    this.#options.store?.write(this.#on, { publishes: this.#on.toPublish() });
   }
 
   leave() {
@@ -84,7 +78,7 @@ export class Tabs {
   // ----
 
   #quit() {
-    this.session.usable = false;
+    this.current.usable = false;
     this.#post({ bye: true });
     this.#election?.stop();
     this.#free();
@@ -103,7 +97,7 @@ export class Tabs {
 
   #do(tab, { say, withdraw }) {
     if (say) this.#hub.say(tab, say);
-    if (withdraw) this.#hub.keeper.session?.withdraw(withdraw);
+    if (withdraw) this.#hub.keeper.current?.withdraw(withdraw);
   }
 
   #heard(message) {
@@ -127,7 +121,7 @@ export class Tabs {
     if (lead && from !== this.#leader && !to) return this.#post({ ask: true });
     if (lead) {
       this.#leader = from;
-      this.session.user = user;
+      this.current.user = user;
       if (open !== this.#open || fresh) this.#lost();
       if (state !== 'closed') this.#on.state(state, carrier, reason && new MochiError(reason));
       if (open && !this.#open) this.#opened(open, resumed);
@@ -137,20 +131,20 @@ export class Tabs {
       this.#lost();
       this.#on.state('reconnecting', '');
     }
-    if (again !== undefined) this.#on.again(again);
+    if (again !== undefined) this.#on.resubscribe(again);
     return hear === undefined || !this.#open ? undefined : this.#on.message(hear, true);
   }
 
   #opened(open, resumed) {
     this.#open = open;
-    this.session.usable = true;
+    this.current.usable = true;
     this.#on.opened(resumed);
   }
 
   #lost() {
     if (!this.#open) return;
     this.#open = '';
-    this.session.usable = false;
+    this.current.usable = false;
     this.#on.lost([]);
   }
 
@@ -167,13 +161,13 @@ export class Tabs {
     this.#hub = new Hub(this.#options, { post, alive }, {
       opened: (resumed) => this.#opened(this.#hub.open, resumed),
       state: (...news) => {
-        this.session.user = this.#hub.keeper.session?.user;
+        this.current.user = this.#hub.keeper.current?.user;
         this.#on.state(...news);
       },
       message: (value, current) => this.#on.message(value, current),
       trouble: (error) => this.#on.trouble(error),
       lost: () => this.#lost(),
-      again: (topic) => this.#on.again(topic),
+      again: (topic) => this.#on.resubscribe(topic),
       end: (error) => this.#end(error),
     });
     this.#hub.tell();
@@ -194,4 +188,8 @@ export class Tabs {
     this.#quit();
     this.#on.alone();
   }
+}
+
+export function makeTabs(options, on) {
+  return new Tabs(options, on);
 }

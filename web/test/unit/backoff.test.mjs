@@ -12,7 +12,7 @@ function delays(env, count, floor) {
     for (let i = 0; i < count; i++) {
       const start = clock.now();
       let ran = false;
-      backoff.again(() => (ran = true), floor);
+      backoff.plan(() => (ran = true), floor);
       await clock.until(() => ran, 100_000, 1);
       all.push(clock.now() - start);
     }

@@ -7,7 +7,7 @@ const { BUILT } = process.env;
 const load = (name) => import(`../../client/${name}.js`);
 const { connect } = await load(BUILT ? 'mochi.min' : 'mochi');
 // They are there at once, then, when a page asks for them.
-await Promise.all((BUILT ? ['bosh.min', 'reload.min', 'tabs.min'] : ['bosh/mover', 'reload', 'tabs/tabs']).map(load));
+await Promise.all((BUILT ? ['bosh.min', 'reload.min', 'tabs.min'] : ['bosh/mover', 'reload/store', 'tabs/tabs']).map(load));
 
 const LATENCY = 10;
 

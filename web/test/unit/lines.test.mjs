@@ -32,7 +32,7 @@ test('a batch keeps to the window and to the room', () => {
 test('an old acknowledgement changes nothing', () => {
   const outbox = makeOutbox(5, ['1', '2', '3']);
   for (const ack of [7, 6, 0, undefined]) outbox.confirm(ack);
-  assert.deepEqual([outbox.acked, outbox.last, outbox.unconfirmed], [7, 8, ['3']]);
+  assert.deepEqual([outbox.acked, outbox.last, outbox.unacknowledged], [7, 8, ['3']]);
 });
 
 for (const carrier of ['websocket', 'sse', 'longpoll', 'auto']) {

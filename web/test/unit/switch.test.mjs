@@ -125,6 +125,21 @@ test('the session is lost while it moves to BOSH', async () => {
   });
 });
 
+test('a topic that is subscribed to while a move fails is heard', async () => {
+  const world = new World();
+  const page = world.page({ carrier: 'longpoll' });
+  await world.clock.until(() => page.client.state === 'open');
+  world.fault = ({ url }) => (url === '/http-bind' ? 'mute' : undefined);
+  const used = assert.rejects(page.client.use('bosh'), { code: 'silent' });
+  await world.clock.advance(1000);
+  const heard = page.listen('room');
+  await world.clock.advance(25_000);
+  await used;
+  world.server.bus.publish('room', 1);
+  await world.clock.advance(1000);
+  assert.deepEqual(heard.data, [1]);
+});
+
 test('raw messages keep their order across a move to BOSH', async () => {
   const world = new World();
   const page = world.page({ carrier: 'longpoll', to: 'raw' });
