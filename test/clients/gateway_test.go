@@ -116,7 +116,7 @@ func (w *wire) carry(near, far net.Conn) {
 					return
 				}
 				w.mark(near, to == far)
-				if w.loses(to == far) {
+				if w.loses(to == far, buf[:n]) {
 					w.cut()
 					return
 				}

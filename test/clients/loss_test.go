@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -10,22 +11,27 @@ import (
 // written it.
 type loss struct {
 	toGateway bool
+	has       string // what is in the piece; empty: anything
 	happened  chan struct{}
 }
 
 // loseNext has the wire take the next piece of data that goes this way for
 // itself, and cut all connections in that moment. The result is closed then.
-func (w *wire) loseNext(toGateway bool) <-chan struct{} {
+func (w *wire) loseNext(toGateway bool) <-chan struct{} { return w.loseNextWith(toGateway, "") }
+
+// loseNextWith waits for a piece that has a text in it. On a WebSocket, what clients say
+// cannot be read.
+func (w *wire) loseNextWith(toGateway bool, text string) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.loss = &loss{toGateway, make(chan struct{})}
+	w.loss = &loss{toGateway, text, make(chan struct{})}
 	return w.loss.happened
 }
 
-func (w *wire) loses(toGateway bool) bool {
+func (w *wire) loses(toGateway bool, piece []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.loss == nil || w.loss.toGateway != toGateway {
+	if w.loss == nil || w.loss.toGateway != toGateway || !bytes.Contains(piece, []byte(w.loss.has)) {
 		return false
 	}
 	close(w.loss.happened)
