@@ -6,7 +6,6 @@ const MOVE = 15_000;
 const DRAIN = 5000;
 const LOOK = 50;
 
-
 /** Moves a keeper of sessions from push.v1 to BOSH and back. It is there once BOSH was asked for. */
 export function makeMover(keeper) {
   const { env, choice } = keeper.setup;
