@@ -121,16 +121,18 @@ func TestHandler(t *testing.T) {
 	})
 }
 
-// A browser that loads the client over https asks for Brotli.
+// A browser that loads the client over https asks for Brotli, and over http for gzip.
 func TestTheClientIsSmall(t *testing.T) {
 	h := web.Handler(web.Client)
 	for name, most := range map[string]int{"mochi.min.js": 8192, "reload.min.js": 1024, "tabs.min.js": 3072, "bosh.min.js": 3072} {
-		r := get(h, "/"+name, "Accept-Encoding", "gzip, deflate, br")
-		if got := r.Header.Get("Content-Encoding"); got != "br" {
-			t.Errorf("%s comes as %q", name, got)
-		}
-		if n := len(body(t, r)); n > most {
-			t.Errorf("%s: %d bytes, at most %d", name, n, most)
+		for coding, accept := range map[string]string{"br": "gzip, deflate, br, zstd", "gzip": "gzip, deflate"} {
+			r := get(h, "/"+name, "Accept-Encoding", accept)
+			if got := r.Header.Get("Content-Encoding"); got != coding {
+				t.Errorf("%s comes as %q", name, got)
+			}
+			if n := len(body(t, r)); n > most {
+				t.Errorf("%s: %d bytes in %s, at most %d", name, n, coding, most)
+			}
 		}
 	}
 	err := fs.WalkDir(web.Client, ".", func(path string, d fs.DirEntry, err error) error {

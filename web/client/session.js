@@ -244,7 +244,7 @@ export function makeSession({ env, urls, to, token, choice, on }, saved) {
     link.next = first ?? link.next;
     for (const value of messages) {
       if (session.over) return;
-      if (link.next > inbox.received + 1) return link.lost(new MochiError('lost', 'messages are missing'));
+      if (link.next > inbox.received + 1) return link.lost(new MochiError('lost', 'a gap'));
       const n = link.next++;
       if (inbox.take(n)) deliver(n, value);
     }
