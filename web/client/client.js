@@ -313,7 +313,7 @@ export function connect({ carrier = 'auto', to = '', resume, url: base = '', que
 
   function demand(carrier) {
     const supported = carrier === 'bosh' ? urls.bosh && env.DOMParser : choice.has(carrier);
-    if (!supported) throw new MochiError('unsupported', `cannot use ${carrier} here`);
+    if (!supported) throw new MochiError('unsupported', `no ${carrier} here`);
   }
 
   function demandOpen() {

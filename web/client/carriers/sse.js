@@ -14,7 +14,7 @@ export function sse(link, session) {
     source = new env.EventSource(`${urls.sse}${mark}ticket=${encodeURIComponent(ticket)}`);
     source.onmessage = ({ data }) => link.receive(parse(data), data.length);
     // The browser would try again by itself, but with the same ticket, which is good for one stream.
-    source.onerror = () => link.lost(new MochiError('lost', 'EventSource failed'));
+    source.onerror = () => link.lost(new MochiError('lost', 'stream closed'));
   }
 
   open().catch(link.lost);

@@ -12,7 +12,7 @@ export function websocket(link, session) {
   const socket = new env.WebSocket(url, 'push.v1');
   socket.onopen = () => link.done || socket.send(JSON.stringify(session.hello(link)));
   socket.onmessage = ({ data }) => link.receive(parse(data), data.length);
-  socket.onclose = ({ code }) => link.lost(new MochiError(code === TOO_BIG ? 'too-big' : 'lost', `WebSocket closed: ${code}`));
+  socket.onclose = ({ code }) => link.lost(new MochiError(code === TOO_BIG ? 'too-big' : 'lost', `stream closed: ${code}`));
   return {
     send: (text) => socket.send(text),
     close: () => socket.close(),
