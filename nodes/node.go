@@ -73,6 +73,10 @@ func (n *Node) NewID() string { return uuid.NewString() + "." + n.opts.Name }
 // which knows the sessions of the manager.
 func (n *Node) Begin(m *transport.Manager, h http.Handler) error {
 	n.manager, n.handler = m, h
+	now := time.Now() // before it hears itself: others have it say that it is there
+	n.mu.Lock()
+	n.since, n.heard = now, now
+	n.mu.Unlock()
 	for subject, f := range map[string]nats.MsgHandler{
 		n.subject("alive"):                          n.hear,
 		n.subject("survey"):                         n.surveyed,
@@ -87,10 +91,6 @@ func (n *Node) Begin(m *transport.Manager, h http.Handler) error {
 		}
 		n.subs = append(n.subs, sub)
 	}
-	now := time.Now()
-	n.mu.Lock()
-	n.since, n.heard = now, now
-	n.mu.Unlock()
 	if err := n.opts.Conn.FlushTimeout(n.opts.Timeout); err != nil {
 		n.unsubscribe()
 		return err
