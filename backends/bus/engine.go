@@ -48,7 +48,7 @@ type Rewinder interface {
 }
 
 // A Sink takes what an [Engine] hands out for one topic. Calls to Deliver,
-// Joined and Left must not overlap; messages come in the order of their
+// Joined, Left and Evicted must not overlap; messages come in the order of their
 // offsets. None of them blocks or calls the engine, so the engine may hold
 // locks.
 type Sink interface {
@@ -56,9 +56,10 @@ type Sink interface {
 	// some are missing before it, the subscribers are told so.
 	Deliver(m Message)
 	Joined(m Member)
-	// Left says that a member is not present any more. If it is still here, it joins
-	// again.
 	Left(m Member)
+	// Evicted follows Left where it was another process that has taken a member of
+	// this one for gone. If the member is still here, it joins again.
+	Evicted(m Member)
 	// Room waits until fewer than Options.MaxPending calls are waiting to be
 	// worked off. An engine that reads from a network calls it before Deliver.
 	Room(ctx context.Context) error

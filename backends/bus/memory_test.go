@@ -144,6 +144,7 @@ type nowhere struct{ _ int } // a size, so that two are not one
 func (*nowhere) Deliver(Message)            {}
 func (*nowhere) Joined(Member)              {}
 func (*nowhere) Left(Member)                {}
+func (*nowhere) Evicted(Member)             {}
 func (*nowhere) Room(context.Context) error { return nil }
 
 func TestIdleTopics(t *testing.T) {

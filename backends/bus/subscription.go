@@ -37,18 +37,8 @@ func (s *subscription) position() Position {
 // that the subscriber has reached until then. It reports whether the session was
 // sent it.
 func (s *subscription) deliver(e *event, before Position) bool {
-	if e.member != "" {
-		switch {
-		case s.visible.Load() == nil:
-			return false
-		case e.member == s.client.member:
-			if e.left {
-				go s.comeBack()
-			}
-			return false
-		case e.payload == nil:
-			return false
-		}
+	if e.member != "" && (s.visible.Load() == nil || e.member == s.client.member) {
+		return false
 	}
 	sent, end := s.take(e, before)
 	if end {

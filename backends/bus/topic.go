@@ -40,7 +40,6 @@ type event struct {
 	at      Position // of a message, or dropped up to here
 	payload []byte
 	member  string // set: member came or went, and need not be told itself
-	left    bool   // it went; without payload, only it is told
 	dropped bool
 	receipt *ReceiptRequest // of a message; nil: none is wanted
 }
@@ -114,11 +113,21 @@ func (t *topic) Joined(m Member) {
 
 // Left implements [Sink].
 func (t *topic) Left(m Member) {
-	e := event{member: m.ID, left: true}
-	if !t.rule.NoEvents {
-		e.payload = leaveMessage(t.name, m)
+	if t.rule.NoEvents {
+		return
 	}
-	t.enqueue(e)
+	t.enqueue(event{member: m.ID, payload: leaveMessage(t.name, m)})
+}
+
+// Evicted implements [Sink].
+func (t *topic) Evicted(m Member) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.subs {
+		if as := s.visible.Load(); as != nil && as.ID == m.ID {
+			go s.comeBack()
+		}
+	}
 }
 
 // Room implements [Sink].

@@ -169,10 +169,10 @@ func (e *Engine) tail(ctx context.Context, topic string) (*tail, error) {
 
 // release says that who uses the topic does so by now, or will not.
 func (e *Engine) release(t *tail) {
+	t.use() // not while others wait for the engine: the topic may be handing out
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t.users--
-	t.use()
 }
 
 // maxCame bounds what has come from NATS and is not looked at yet. What is above is

@@ -130,6 +130,7 @@ type counter struct {
 func (c *counter) Deliver(m bus.Message)      { c.came <- m }
 func (c *counter) Joined(bus.Member)          {}
 func (c *counter) Left(bus.Member)            {}
+func (c *counter) Evicted(bus.Member)         {}
 func (c *counter) Room(context.Context) error { return nil }
 
 func (c *counter) want(t *testing.T, offset uint64) {
@@ -191,7 +192,7 @@ func TestMembersOfTheDead(t *testing.T) {
 func TestMembersOfWhoIsTakenForDead(t *testing.T) {
 	s := startNATS(t)
 	a, b := newEngine(t, connect(t, s), "a", nil), newEngine(t, connect(t, s), "b", nil)
-	k := &guests{left: make(chan string, 10)}
+	k := &evicted{ids: make(chan string, 10)}
 	if _, _, err := a.Subscribe(t.Context(), "t", k); err != nil {
 		t.Fatal(err)
 	}
@@ -205,9 +206,18 @@ func TestMembersOfWhoIsTakenForDead(t *testing.T) {
 	if _, n, err := b.Members(t.Context(), "t", 9); err != nil || n != 1 {
 		t.Fatalf("%d members, %v", n, err)
 	}
+	if err := a.Join(t.Context(), "t", bus.Member{ID: "leaves", Info: []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Leave(t.Context(), "t", "leaves"); err != nil {
+		t.Fatal(err)
+	}
 	b.Bury(a)
 	select {
-	case <-k.left:
+	case id := <-k.ids:
+		if id != "m" {
+			t.Errorf("%s left by itself", id)
+		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("nobody says so")
 	}
@@ -226,6 +236,14 @@ type guests struct {
 }
 
 func (g *guests) Left(m bus.Member) { g.left <- m.ID }
+
+// An evicted knows only who was taken for gone.
+type evicted struct {
+	counter
+	ids chan string
+}
+
+func (e *evicted) Evicted(m bus.Member) { e.ids <- m.ID }
 
 // What was published already is not published again, not even by a process that asks a
 // server of NATS which is behind the others.

@@ -28,6 +28,7 @@ type seat struct {
 	life  string // of the process that it is at
 	seq   uint64 // of what the stream says of it
 	gone  bool   // it is not present; known until the stream was read
+	parts bool   // it is about to say that it is gone
 	place int    // in roster.seats
 }
 
@@ -188,7 +189,7 @@ func (t *tail) seen(m stored) (id string) {
 	if s == nil {
 		t.seat(&seat{Member: member, life: p.Life, seq: m.seq})
 	} else {
-		s.Member, s.life, s.seq, s.gone = member, p.Life, m.seq, false
+		s.Member, s.life, s.seq, s.gone, s.parts = member, p.Life, m.seq, false, false
 	}
 	if news {
 		for _, sink := range t.sinks {
@@ -214,9 +215,14 @@ func (t *tail) remove(s *seat) {
 	r.seats[last] = nil
 	r.seats = r.seats[:last]
 	delete(r.index, s.ID)
-	if !s.gone {
-		for _, sink := range t.sinks {
-			sink.Left(s.Member)
+	if s.gone {
+		return
+	}
+	evicted := s.life == t.engine.lives.own && !s.parts
+	for _, sink := range t.sinks {
+		sink.Left(s.Member)
+		if evicted {
+			sink.Evicted(s.Member)
 		}
 	}
 }
@@ -267,7 +273,7 @@ func (t *tail) part(ctx context.Context, id string) error {
 	s := t.roster.index[id]
 	ours, seq := s != nil && !s.gone && s.life == t.engine.lives.own, uint64(0)
 	if ours {
-		seq = s.seq
+		s.parts, seq = true, s.seq
 	}
 	t.mu.Unlock()
 	if !ours {

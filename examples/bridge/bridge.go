@@ -175,6 +175,7 @@ type listener struct{ nudge func() }
 func (l listener) Deliver(bus.Message)      { l.nudge() }
 func (listener) Joined(bus.Member)          {}
 func (listener) Left(bus.Member)            {}
+func (listener) Evicted(bus.Member)         {}
 func (listener) Room(context.Context) error { return nil }
 
 // tellAll tells the readers of all rooms what is new to them.

@@ -127,6 +127,8 @@ func (k *sink) Deliver(m bus.Message) { k.note(func() { k.messages = append(k.me
 func (k *sink) Joined(m bus.Member) {
 	k.note(func() { k.events = append(k.events, "+"+m.ID+string(m.Info)) })
 }
+func (k *sink) Evicted(m bus.Member) { k.note(func() { k.events = append(k.events, "!"+m.ID) }) }
+
 func (k *sink) Left(m bus.Member) { k.note(func() { k.events = append(k.events, "-"+m.ID) }) }
 
 func (k *sink) Room(ctx context.Context) error {
