@@ -29,7 +29,8 @@ type Browsers struct {
 
 	mu   sync.Mutex
 	seq  uint64        // up to here the stream was read
-	read chan struct{} // closed when more is
+	all  bool          // there was nothing more then, once
+	read chan struct{} // closed when more is read
 }
 
 // A browserChange is a message of the stream, of which it keeps the last one of each
@@ -44,8 +45,8 @@ type browserChange struct {
 // more, for processes that missed it.
 const forgottenFor = "24h"
 
-// NewBrowsers returns the store of all processes with this prefix, once it has read all
-// that there is.
+// NewBrowsers returns the store of all processes with this prefix. It knows all browsers
+// after [Browsers.Load].
 func NewBrowsers(ctx context.Context, o Options, l webpush.Limits) (*Browsers, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -65,6 +66,7 @@ func NewBrowsers(ctx context.Context, o Options, l webpush.Limits) (*Browsers, e
 	if err != nil {
 		return nil, err
 	}
+	b.all = info.State.Msgs == 0
 	consumer, err := b.log.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: stream %s: %w", b.log.name, err)
@@ -72,13 +74,12 @@ func NewBrowsers(ctx context.Context, o Options, l webpush.Limits) (*Browsers, e
 	if b.follow, err = consumer.Consume(b.take, jetstream.ConsumeErrHandler(b.failed)); err != nil {
 		return nil, fmt.Errorf("jetstream: stream %s: %w", b.log.name, err)
 	}
-	if info.State.Msgs > 0 {
-		if err := b.await(ctx, info.State.LastSeq); err != nil {
-			b.Close()
-			return nil, err
-		}
-	}
 	return b, nil
+}
+
+// Load returns when all is read that the stream had at the start.
+func (b *Browsers) Load(ctx context.Context) error {
+	return b.await(ctx, func() bool { return b.all })
 }
 
 // Close stops following the stream.
@@ -109,16 +110,16 @@ func (b *Browsers) take(msg jetstream.Msg) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.seq = at.Sequence.Stream
+	b.seq, b.all = at.Sequence.Stream, b.all || at.NumPending == 0
 	close(b.read)
 	b.read = make(chan struct{})
 }
 
-// await waits until the stream was read up to a number.
-func (b *Browsers) await(ctx context.Context, seq uint64) error {
+// await waits until so much is read; it asks with the lock held.
+func (b *Browsers) await(ctx context.Context, enough func() bool) error {
 	for {
 		b.mu.Lock()
-		done, more := b.seq >= seq, b.read
+		done, more := enough(), b.read
 		b.mu.Unlock()
 		if done {
 			return nil
@@ -171,12 +172,17 @@ func (b *Browsers) Users(ctx context.Context, topic string) ([]string, error) {
 	return b.known.Users(ctx, topic)
 }
 
+// subject is that of a browser: its endpoint is a secret, and longer than a subject may be.
+func (b *Browsers) subject(endpoint string) string {
+	sum := sha256.Sum256([]byte(endpoint))
+	return b.opts.subject("browser", hex.EncodeToString(sum[:16]))
+}
+
 // change stores a change, and returns when this process has read it.
 func (b *Browsers) change(ctx context.Context, endpoint string, c *browserChange) error {
 	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
 	defer cancel()
-	sum := sha256.Sum256([]byte(endpoint)) // an endpoint is a secret, and longer than a subject may be
-	msg := nats.NewMsg(b.opts.subject("browser", hex.EncodeToString(sum[:16])))
+	msg := nats.NewMsg(b.subject(endpoint))
 	if c.Put == nil {
 		msg.Header.Set("Nats-TTL", forgottenFor)
 	}
@@ -186,7 +192,7 @@ func (b *Browsers) change(ctx context.Context, endpoint string, c *browserChange
 	}
 	seq, err := b.store(ctx, msg)
 	if err == nil {
-		err = b.await(ctx, seq)
+		err = b.await(ctx, func() bool { return b.seq >= seq })
 	}
 	if err != nil {
 		return &bus.Error{Code: bus.Unavailable, Text: "browsers cannot be stored just now", Err: err}

@@ -22,6 +22,11 @@ func newBrowsers(t *testing.T, s *server.Server, node string, l webpush.Limits) 
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := b.Load(ctx); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -83,6 +88,22 @@ func TestBrowsers(t *testing.T) {
 	c := newBrowsers(t, s, "c", webpush.Limits{})
 	wantBrowsers(t, c, "bob", "three")
 	wantBrowsers(t, c, "ann")
+}
+
+// What the stream had last is forgotten by the time that a process begins.
+func TestBrowsersAfterTheLastWasForgotten(t *testing.T) {
+	s := startNATS(t)
+	a := newBrowsers(t, s, "a", webpush.Limits{})
+	for _, endpoint := range []string{"stays", "goes"} {
+		if err := a.Put(t.Context(), "ann", browserAt(endpoint)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Delete(t.Context(), "ann", "goes"); err != nil {
+		t.Fatal(err)
+	}
+	a.Forget(t, "goes")
+	wantBrowsers(t, newBrowsers(t, s, "b", webpush.Limits{}), "ann", "stays")
 }
 
 func TestBrowsersHaveLimits(t *testing.T) {

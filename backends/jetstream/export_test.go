@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Hasten has processes be taken for dead sooner, in engines made later.
@@ -151,5 +152,13 @@ func (e *Engine) Sign(of *Engine, count string) {
 func (e *Engine) Bury(other *Engine) {
 	for _, t := range e.all() {
 		t.bury(other.lives.own)
+	}
+}
+
+// Forget has the stream of browsers have nothing of one any more, as after a while.
+func (b *Browsers) Forget(t *testing.T, endpoint string) {
+	t.Helper()
+	if err := b.log.stream.Purge(t.Context(), jetstream.WithPurgeSubject(b.subject(endpoint))); err != nil {
+		t.Fatal(err)
 	}
 }

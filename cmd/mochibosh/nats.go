@@ -158,7 +158,10 @@ func (c *cluster) openBrowsers(l webpush.Limits) (webpush.Store, error) {
 		c.browsers, err = jetstream.NewBrowsers(ctx, c.streams, l)
 		return err
 	})
-	return c.browsers, err
+	if err != nil {
+		return nil, err
+	}
+	return c.browsers, c.browsers.Load(ctx)
 }
 
 // insist tries again until it goes well or the context is done. Servers that are
