@@ -36,10 +36,14 @@ test('what is built moves between carriers as the sources do', async () => {
 
 // Bytes that each file has at most, compressed as servers do it.
 const sizes = { 'mochi.min.js': 8192, 'bosh.min.js': 3072, 'reload.min.js': 1024, 'tabs.min.js': 3072 };
+const page = readFileSync(new URL('../../docs/client.md', import.meta.url), 'utf8');
 
 for (const [name, text] of Object.entries(files)) {
-  test(`${name} is small`, () => {
-    const size = gzipSync(text, { level: 9 }).length;
+  test(`${name} is small, and its page says how small`, () => {
+    const [size, brotli] = [gzipSync(text, { level: 9 }).length, readFileSync(join(client, `${name}.br`)).length];
     assert.ok(size <= sizes[name], `${size} bytes`);
+    // Compressors differ by some bytes.
+    const said = page.match(`\\| \`${name}\` \\| ([\\d,]+) \\| ([\\d,]+) \\|`).slice(1).map((n) => +n.replace(',', ''));
+    assert.ok(Math.abs(said[0] - size) <= 20 && Math.abs(said[1] - brotli) <= 20, `docs/client.md says ${said}, not ${size} and ${brotli}`);
   });
 }
