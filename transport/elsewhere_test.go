@@ -241,6 +241,26 @@ func TestElsewhere(t *testing.T) {
 		}
 		wantEnd(t, s, "it was taken over", Moved)
 	}))
+	t.Run("it lets go while it is being stored, and the store takes longer than whoever asks for it", bubble(func(t *testing.T) {
+		h, one, two, s := begin(t)
+		h.held = make(chan struct{})
+		push(t.Context(), s, 2, "b").wantDone(t, "taken")
+		go s.Stored(t.Context())
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		released := make(chan error)
+		go func() { released <- one.Release(ctx, s.ID()) }()
+		time.Sleep(2 * time.Second)
+		close(h.held)
+		if err := <-released; err == nil {
+			t.Fatal("it was in time")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		h.dies("one")
+		answered(t, must(two.Lookup(t.Context(), s.ID())), "it was stored, and is not deleted", "1 a", "2 b")
+	}))
 	t.Run("it is told of one, and has that looked at only", bubble(func(t *testing.T) {
 		h, one, two, s := begin(t)
 		h.dies("one")

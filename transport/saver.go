@@ -99,6 +99,9 @@ func (s *Session) store() {
 			if over && errors.Is(s.machine.end, ErrElsewhere) {
 				out.elsewhere()
 				out.replies = notServed(out.replies) // of before, and not stored
+				// What was on its way when it left may have been stored since: whoever
+				// goes on with it needs that.
+				v.revision, revision = 0, 0
 			}
 			if !over && !out.empty() && (s.storable() || revision > 0) {
 				snap = s.snapshot(streams, now)
